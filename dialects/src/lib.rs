@@ -1,0 +1,6 @@
+//! What clients and providers speak: reading, rewriting and watching their bytes. Pure: no sockets, no tasks.
+
+pub mod chat;
+pub mod endpoint;
+
+pub use endpoint::Endpoint;

@@ -1,0 +1,3 @@
+//! What people define: prompts and their versions, labels, virtual keys and admin tokens.
+
+pub mod content;
