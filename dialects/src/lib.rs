@@ -2,5 +2,6 @@
 
 pub mod chat;
 pub mod endpoint;
+pub mod merge;
 
 pub use endpoint::Endpoint;

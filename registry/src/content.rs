@@ -1,4 +1,11 @@
 //! What one prompt version holds: everything that shapes a call, as its author wrote it.
+//!
+//! How it is read from JSON, and refused, is in `content/read.rs`; whether its templates hold is for
+//! [`crate::template::Template::compile`].
+
+mod read;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -8,43 +15,82 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The immutable content of a version. What is digested, compared and served; no commit message, no metadata.
+///
+/// Reading refuses unknown fields. A request body that carries more than a content (labels, a commit message, …)
+/// takes its own fields out of the JSON object first and reads what is left as a `Content`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "read::RawContent")]
 pub struct Content {
     /// The messages or the text.
     #[serde(flatten)]
     pub body: PromptBody,
     /// How the texts are read.
-    #[serde(default)]
     pub engine: Engine,
     /// Declared variables by name.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub variables: IndexMap<String, Variable>,
     /// The model to call when the request names none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Models to try when the first one fails, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fallbacks: Vec<String>,
     /// Request parameters by their OpenAI names.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(skip_serializing_if = "Map::is_empty")]
     pub parameters: Map<String, Value>,
     /// Tools in chat vocabulary.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<Vec<Value>>,
     /// Tool choice in chat vocabulary.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<Value>,
     /// Response format in chat vocabulary.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub response_format: Option<Value>,
     /// What callers may not override: parameters, `model`, `tools`, `tool_choice`, `response_format`, `messages`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub locked: Vec<String>,
 }
 
+impl Content {
+    /// The snippets this content includes: the index of the message item and the reference it names.
+    pub fn includes(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.items().iter().enumerate().filter_map(|(index, item)| match item {
+            Item::Include { include, .. } => Some((index, include.as_str())),
+            Item::Message(_) | Item::Placeholder { .. } => None,
+        })
+    }
+
+    /// The items of a chat prompt; none for a text prompt.
+    pub fn items(&self) -> &[Item] {
+        match &self.body {
+            PromptBody::Messages(items) => items,
+            PromptBody::Text(_) => &[],
+        }
+    }
+
+    /// The names of the placeholders, in order.
+    pub fn placeholders(&self) -> impl Iterator<Item = &str> {
+        self.items().iter().filter_map(|item| match item {
+            Item::Placeholder { placeholder } => Some(placeholder.as_str()),
+            Item::Message(_) | Item::Include { .. } => None,
+        })
+    }
+
+    /// Whether this is a text prompt.
+    pub const fn is_text(&self) -> bool {
+        matches!(self.body, PromptBody::Text(_))
+    }
+
+    /// What this content asks for that is not built yet: the field, in a path its author recognises.
+    pub fn not_supported(&self) -> impl Iterator<Item = String> {
+        let fallbacks = (!self.fallbacks.is_empty()).then(|| "fallbacks".to_owned());
+        self.includes().map(|(index, _)| format!("messages[{index}].include")).chain(fallbacks)
+    }
+}
+
 /// A prompt is a list of messages or one text, for life.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PromptBody {
     /// A chat prompt.
@@ -54,7 +100,7 @@ pub enum PromptBody {
 }
 
 /// One entry of a chat prompt.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Item {
     /// A place the caller's messages, or a variable that holds messages, go to.
@@ -67,7 +113,7 @@ pub enum Item {
         /// The reference, `name[@selector]`.
         include: String,
         /// The role a text snippet speaks in.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         role: Option<Role>,
     },
     /// A message whose texts are templates.
@@ -97,14 +143,14 @@ pub struct Variable {
     /// Whether a call without it is refused; true unless a default is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required: Option<bool>,
-    /// What it is when the caller does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What it is when the caller does not say; `null` is a default too, and renders to nothing.
+    #[serde(default, deserialize_with = "read::present", skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// A value to try it with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "read::present", skip_serializing_if = "Option::is_none")]
     pub example: Option<Value>,
 }
 
@@ -112,6 +158,34 @@ impl Variable {
     /// Whether a call without this variable is refused.
     pub fn is_required(&self) -> bool {
         self.required.unwrap_or(self.default.is_none())
+    }
+}
+
+impl Engine {
+    /// The word in JSON and files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Jinja => "jinja",
+            Self::Fstring => "fstring",
+        }
+    }
+}
+
+impl VariableKind {
+    /// The word in JSON and files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Integer => "integer",
+            Self::Boolean => "boolean",
+            Self::Array => "array",
+            Self::Object => "object",
+            Self::Messages => "messages",
+            Self::Image => "image",
+            Self::File => "file",
+        }
     }
 }
 
