@@ -37,8 +37,8 @@ pub(super) fn write_text(text: &str, out: &mut Vec<u8>) {
 
 fn not_utf8(bytes: &[u8], at: usize) -> BodyError {
     let before = &bytes[..at];
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
+    let line = memchr::memchr_iter(b'\n', before).count() + 1;
+    let column = memchr::memrchr(b'\n', before).map_or(at + 1, |newline| at - newline);
     BodyError::NotJson { reason: "a byte that is not UTF-8".into(), line, column }
 }
 
