@@ -2,8 +2,12 @@
 
 pub mod body;
 pub mod chat;
+mod cursor;
 pub mod endpoint;
+pub mod fault;
 pub mod merge;
 pub mod naming;
+pub mod sse;
+pub mod watch;
 
 pub use endpoint::Endpoint;
