@@ -89,6 +89,10 @@ pub struct CommandLine {
     pub demo: bool,
 }
 
+/// Sections whose variables are settings or mistakes; other `WEIR_` variables may be somebody else's.
+const SECTIONS: [&str; 8] =
+    ["analytics", "limits", "log", "metrics", "models", "providers", "records", "registry"];
+
 /// Loads the configuration, from the file at `path` if one is named.
 pub fn load(path: Option<&Path>, vars: &dyn Vars, cli: &CommandLine) -> Result<Config, Problems> {
     let written = path.map(|path| Ok((path, file::text(path)?))).transpose().map_err(Problems)?;
@@ -97,10 +101,12 @@ pub fn load(path: Option<&Path>, vars: &dyn Vars, cli: &CommandLine) -> Result<C
     let mut reader = Reader::new(file.as_ref(), vars, cli.arguments());
     let config = Config::read(&mut reader.top());
     notice_strays(&mut reader);
-    if !reader.problems.is_empty() {
-        return Err(Problems(reader.problems));
+    let Reader { mut problems, notices, .. } = reader;
+    if problems.is_empty() {
+        return Ok(Config { notices, ..config });
     }
-    Ok(Config { notices: reader.notices, ..config })
+    problems.sort_by(|a, b| a.place.cmp(&b.place));
+    Err(Problems(problems))
 }
 
 /// Every key there is, with its variable and its default; a provider named `NAME` stands for all.
@@ -136,9 +142,9 @@ impl Config {
         let providers = providers::read(top, &server, demo);
         let config = Self {
             limits: Limits::read(top),
-            registry_url: storage.registry_url,
-            analytics_url: storage.analytics_url,
-            shared_url: storage.shared_url,
+            registry_url: storage.registry,
+            analytics_url: storage.analytics,
+            shared_url: storage.shared,
             records: Records::read(top),
             aliases: models::read(top, &providers),
             admin_token: secret(top, "admin_token"),
@@ -187,6 +193,11 @@ fn notice_strays(reader: &mut Reader<'_>) {
         }
         if let Some(near) = nearest(&name, known.iter().map(String::as_str)) {
             reader.notices.push(format!("the variable {name} is no setting; did you mean {near}?"));
+        } else if SECTIONS.iter().any(|section| name.starts_with(&reader::variable(&format!("{section}.")))) {
+            reader.notices.push(format!("the variable {name} is no setting, and nothing reads it"));
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use toml::de::DeValue;
+
 use crate::nearest::nearest;
 use crate::problem::Wrong;
 use crate::providers::Provider;
@@ -18,6 +20,11 @@ pub(crate) fn read(top: &mut Section<'_, '_>, providers: &[Provider]) -> BTreeMa
         if alias.is_empty() || alias.starts_with("prompt:") || alias.contains(char::is_whitespace) {
             let fix = "write a word that does not start with `prompt:`, which names prompts";
             section.refuse(&alias, "it cannot be a model's name", fix);
+        }
+        if section.value(&alias).is_some_and(|(_, value)| matches!(value.get_ref(), DeValue::Table(_))) {
+            section.accept(&alias);
+            section.refuse(&alias, "it is a table", "write the alias in quotes if it holds a dot");
+            continue;
         }
         if let Some(target) = section.parse(&alias, "", |text| target(text, providers)) {
             aliases.insert(alias, target);

@@ -3,9 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a setting was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a setting was written. Places sort as one would mend them: command line, environment, down the file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
+    /// In this argument of the command line.
+    Argument(&'static str),
+    /// In the environment variable of this name.
+    Variable(String),
     /// In the configuration file; lines and columns count from one.
     File {
         /// The file as it was named on the command line.
@@ -15,10 +19,6 @@ pub enum Place {
         /// The column, in characters.
         column: usize,
     },
-    /// In the environment variable of this name.
-    Variable(String),
-    /// In this argument of the command line.
-    Argument(&'static str),
     /// Nowhere: it is the default.
     Default,
 }
@@ -57,7 +57,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a configuration, in the order it was found; never empty.
+/// Everything that is wrong with a configuration, in the order of [`Place`]; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 

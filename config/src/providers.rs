@@ -75,12 +75,14 @@ impl Auth {
 
 /// Reads the providers: those in the file if it lists any, else those whose usual variables are set; and the demo.
 pub(crate) fn read(top: &mut Section<'_, '_>, own: &Server, demo: bool) -> Vec<Provider> {
-    let listed = written::read(top, own);
-    let mut providers = match listed {
-        Some(listed) => listed,
+    let mut providers = match written::read(top, own) {
+        Some(listed) => {
+            environment::notice_unlisted(top.reader, &listed);
+            listed
+        }
         None => environment::discover(top.reader, own),
     };
-    environment::notice_unused(top.reader, &providers);
+    environment::notice_later(top.reader);
     if demo && !providers.iter().any(|provider| provider.kind == ProviderKind::Demo) {
         providers.push(Provider::new("demo", ProviderKind::Demo, String::new()));
     }

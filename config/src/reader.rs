@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
     /// The top of the file, as a section.
     pub(crate) fn top(&mut self) -> Section<'_, 'a> {
         let table = self.file.map(File::table);
-        Section { reader: self, path: String::new(), start: 0, table, known: Vec::new() }
+        Section { reader: self, path: String::new(), start: None, table, known: Vec::new() }
     }
 
     fn place(&self, offset: usize) -> Place {
@@ -64,7 +64,8 @@ impl<'a> Reader<'a> {
 pub(crate) struct Section<'r, 'a> {
     pub(crate) reader: &'r mut Reader<'a>,
     path: String,
-    start: usize,
+    /// Where the table's own key stands; `None` for the top and for what is not written.
+    start: Option<usize>,
     table: Option<&'a DeTable<'a>>,
     known: Vec<String>,
 }
@@ -127,7 +128,7 @@ impl<'a> Section<'_, 'a> {
         self.known.push(name.to_owned());
         let found = self.value(name);
         let (start, table) = match found.map(|(start, value)| (start, value.get_ref())) {
-            Some((start, DeValue::Table(table))) => (start, Some(table)),
+            Some((start, DeValue::Table(table))) => (Some(start), Some(table)),
             Some(_) => {
                 self.refuse(
                     name,
@@ -145,7 +146,7 @@ impl<'a> Section<'_, 'a> {
     /// A section for one table of a list, under a name of its own.
     pub(crate) fn item(&mut self, name: &str, start: usize, table: &'a DeTable<'a>) -> Section<'_, 'a> {
         let path = self.path_of(name);
-        Section { reader: self.reader, path, start, table: Some(table), known: Vec::new() }
+        Section { reader: self.reader, path, start: Some(start), table: Some(table), known: Vec::new() }
     }
 
     /// Every key written in this table, for tables whose keys the operator chooses.
@@ -198,7 +199,7 @@ impl<'a> Section<'_, 'a> {
                 None => format!("remove it; known here: {}", known.collect::<Vec<_>>().join(", ")),
             };
             let offset = self.table.and_then(|table| table.get_key_value(name.as_str()));
-            let place = self.reader.place(offset.map_or(self.start, |(key, _)| key.span().start));
+            let place = self.reader.place(offset.map_or(0, |(key, _)| key.span().start));
             let wrong = "there is no such key".to_owned();
             self.reader.problems.push(Problem { place, key: self.path_of(&name), wrong, fix });
         }
@@ -237,11 +238,8 @@ impl<'a> Section<'_, 'a> {
         if self.reader.vars.get(&name).is_some() {
             return Place::Variable(name);
         }
-        match self.value(key) {
-            Some((start, _)) => self.reader.place(start),
-            None if self.table.is_some() && self.start > 0 => self.reader.place(self.start),
-            None => Place::Default,
-        }
+        let start = self.value(key).map(|(start, _)| start).or(self.start);
+        start.map_or(Place::Default, |start| self.reader.place(start))
     }
 
     fn path_of(&self, key: &str) -> String {

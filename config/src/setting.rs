@@ -211,8 +211,8 @@ mod tests {
             let span = Duration::from_millis(millis);
             assert_eq!(Duration::parse(&span.show()), Ok(span));
         }
-        assert_eq!(Duration::from_secs(600).show(), "600s");
-        assert_eq!(Duration::from_secs(86_400).show(), "1d");
+        assert_eq!(Duration::from_mins(10).show(), "600s");
+        assert_eq!(Duration::from_hours(24).show(), "1d");
     }
 
     #[test]

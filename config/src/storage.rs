@@ -7,9 +7,9 @@ use crate::reader::Section;
 
 /// The three URLs.
 pub(crate) struct Storage {
-    pub(crate) registry_url: String,
-    pub(crate) analytics_url: String,
-    pub(crate) shared_url: String,
+    pub(crate) registry: String,
+    pub(crate) analytics: String,
+    pub(crate) shared: String,
 }
 
 /// One thing that is kept, and by what it can be kept.
@@ -36,9 +36,9 @@ impl Storage {
     pub(crate) fn read(top: &mut Section<'_, '_>, data_dir: &Path) -> Self {
         let inside = |name: &str| format!("sqlite:{}", data_dir.join(name).display());
         Self {
-            registry_url: REGISTRY.read(top, inside("registry.sqlite"), "sqlite:DATA_DIR/registry.sqlite"),
-            analytics_url: ANALYTICS.read(top, inside("records.sqlite"), "sqlite:DATA_DIR/records.sqlite"),
-            shared_url: SHARED.read(top, "memory:".to_owned(), "memory:"),
+            registry: REGISTRY.read(top, inside("registry.sqlite"), "sqlite:DATA_DIR/registry.sqlite"),
+            analytics: ANALYTICS.read(top, inside("records.sqlite"), "sqlite:DATA_DIR/records.sqlite"),
+            shared: SHARED.read(top, "memory:".to_owned(), "memory:"),
         }
     }
 }

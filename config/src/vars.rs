@@ -1,6 +1,6 @@
 //! Environment variables behind a trait, and the values that refer to a variable or a file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use vocab::Secret;
 
@@ -12,7 +12,9 @@ pub trait Vars {
     fn get(&self, key: &str) -> Option<String>;
 
     /// The names of all variables, as far as they can be listed.
-    fn names(&self) -> Vec<String>;
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The variables of this process.
@@ -31,16 +33,6 @@ impl Vars for Environment {
 }
 
 impl Vars for BTreeMap<String, String> {
-    fn get(&self, key: &str) -> Option<String> {
-        self.get(key).filter(|value| !value.is_empty()).cloned()
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.keys().cloned().collect()
-    }
-}
-
-impl Vars for HashMap<String, String> {
     fn get(&self, key: &str) -> Option<String> {
         self.get(key).filter(|value| !value.is_empty()).cloned()
     }

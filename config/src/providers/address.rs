@@ -17,8 +17,9 @@ pub(crate) fn base_url(kind: ProviderKind, text: &str, own: &Server) -> Result<S
     const FIX: &str = "write the URL up to and with /v1, such as \"https://api.example.com/v1\"";
     let spelt = if kind == ProviderKind::Ollama { ollama(text) } else { text.trim().to_owned() };
     // A URL that does not parse is not repeated: it may hold a password.
-    let uri: Uri = spelt.parse().map_err(|_| Wrong::new("it is not a URL", FIX))?;
-    let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+    let uri: Option<Uri> = spelt.parse().ok();
+    let authority = uri.as_ref().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+    let (Some(uri), Some(authority)) = (&uri, authority.and_then(Uri::authority)) else {
         return Err(Wrong::new("it is not an http:// or https:// URL", FIX));
     };
     if authority.as_str().contains('@') {
@@ -27,7 +28,7 @@ pub(crate) fn base_url(kind: ProviderKind, text: &str, own: &Server) -> Result<S
     if uri.query().is_some() {
         return Err(Wrong::new("it holds a query", "write the URL up to the `?`"));
     }
-    if is_own(&uri, own) {
+    if is_own(uri, own) {
         return Err(Wrong::new(
             format!("{spelt} is this gateway's own address, and calls would go round in a circle"),
             "write the provider's address, or listen on another port",
@@ -110,7 +111,7 @@ mod tests {
             ("ftp://x/v1", "http:// or https://"),
             ("https://u:hunter2@x/v1", "user or password"),
             ("https://x/v1?api-version=1", "a query"),
-            ("https://hunter2 x", "not a URL"),
+            ("https://hunter2 x", "http:// or https://"),
         ] {
             let wrong = base_url(ProviderKind::OpenAi, text, &own()).unwrap_err();
             assert!(wrong.wrong.contains(said), "{text}: {}", wrong.wrong);

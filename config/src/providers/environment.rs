@@ -22,8 +22,8 @@ pub(crate) fn discover(reader: &mut Reader<'_>, own: &Server) -> Vec<Provider> {
     ProviderKind::ALL.into_iter().filter_map(|kind| one(reader, kind, own)).collect()
 }
 
-/// Says which variables are set and do nothing.
-pub(crate) fn notice_unused(reader: &mut Reader<'_>, providers: &[Provider]) {
+/// Says which variables are set for providers that this version cannot use.
+pub(crate) fn notice_later(reader: &mut Reader<'_>) {
     for (variable, name) in LATER {
         if reader.vars.get(variable).is_some() {
             reader
@@ -31,8 +31,12 @@ pub(crate) fn notice_unused(reader: &mut Reader<'_>, providers: &[Provider]) {
                 .push(format!("{variable} is set, but {name} is not supported yet by this version"));
         }
     }
+}
+
+/// Says which variables are set for providers that the file's list leaves out.
+pub(crate) fn notice_unlisted(reader: &mut Reader<'_>, listed: &[Provider]) {
     for kind in ProviderKind::ALL {
-        let used = providers.iter().any(|provider| provider.kind == kind);
+        let used = listed.iter().any(|provider| provider.kind == kind);
         let Some(variable) = kind.key_variable().filter(|_| !used) else { continue };
         if reader.vars.get(variable).is_some() {
             let name = kind.as_str();

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 use vocab::Secret;
 
 use crate::problem::Wrong;
@@ -43,7 +44,8 @@ pub(crate) fn read(top: &mut Section<'_, '_>, own: &Server) -> Option<Vec<Provid
     let mut providers = Vec::new();
     let mut list = top.section_of_list("providers");
     for entry in entries {
-        let mut section = list.item(&entry.name, entry.start, entry.table);
+        let shown = if entry.name.is_empty() { "?" } else { &entry.name };
+        let mut section = list.item(shown, entry.start, entry.table);
         section.accept("name");
         if let Err(Wrong { wrong, fix }) = check_name(&entry.name) {
             section.refuse("name", &wrong, &fix);
@@ -59,40 +61,35 @@ pub(crate) fn read(top: &mut Section<'_, '_>, own: &Server) -> Option<Vec<Provid
 fn entries<'a>(top: &mut Section<'_, 'a>) -> Option<Vec<Entry<'a>>> {
     top.accept("providers");
     let (_, value) = top.value("providers")?;
-    match value.get_ref() {
-        DeValue::Table(tables) => {
-            let mut entries = Vec::new();
-            for (key, value) in tables {
-                let name = key.get_ref().to_string();
-                match value.get_ref() {
-                    DeValue::Table(table) => entries.push(Entry { name, start: key.span().start, table }),
-                    _ => {
-                        top.refuse("providers", &format!("`{name}` is not a table"), "write [providers.NAME]")
-                    }
-                }
-            }
-            Some(entries)
-        }
-        DeValue::Array(items) => {
-            let mut entries = Vec::new();
-            for item in items {
-                let DeValue::Table(table) = item.get_ref() else {
-                    top.refuse("providers", "an item is not a table", "write [[providers]]");
-                    continue;
-                };
-                let name = match table.get("name").map(toml::Spanned::get_ref) {
-                    Some(DeValue::String(name)) => name.to_string(),
-                    _ => String::new(),
-                };
-                entries.push(Entry { name, start: item.span().start, table });
-            }
-            Some(entries)
-        }
-        _ => {
-            top.refuse("providers", "it is a value", "write [providers.NAME] and its keys below");
-            Some(Vec::new())
-        }
+    let found = match value.get_ref() {
+        DeValue::Table(tables) => tables.iter().map(named).collect(),
+        DeValue::Array(items) => items.iter().map(item).collect(),
+        _ => None,
+    };
+    if found.is_none() {
+        top.refuse(
+            "providers",
+            "it is not a list of tables",
+            "write [providers.NAME], and its keys below it",
+        );
     }
+    Some(found.unwrap_or_default())
+}
+
+/// `[providers.NAME]`.
+fn named<'a>((key, value): (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)) -> Option<Entry<'a>> {
+    let DeValue::Table(table) = value.get_ref() else { return None };
+    Some(Entry { name: key.get_ref().to_string(), start: key.span().start, table })
+}
+
+/// `[[providers]]`.
+fn item<'a>(value: &'a Spanned<DeValue<'a>>) -> Option<Entry<'a>> {
+    let DeValue::Table(table) = value.get_ref() else { return None };
+    let name = match table.get("name").map(Spanned::get_ref) {
+        Some(DeValue::String(name)) => name.to_string(),
+        _ => String::new(),
+    };
+    Some(Entry { name, start: value.span().start, table })
 }
 
 fn check_name(name: &str) -> Result<(), Wrong> {
@@ -216,7 +213,7 @@ fn headers(section: &mut Section<'_, '_>) -> Vec<(String, Secret)> {
     let mut headers = Vec::new();
     for name in table.written_keys() {
         match header_name(&name) {
-            Ok(name) if OWN_HEADERS.contains(&name.as_str()) => {
+            Ok(lower) if OWN_HEADERS.contains(&lower.as_str()) => {
                 table.refuse(&name, "the gateway writes this header itself", "remove it");
                 table.accept(&name);
             }
