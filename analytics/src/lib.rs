@@ -1,5 +1,118 @@
 //! What calls did: records of every call, kept, searched and looked up.
+//!
+//! A [`Record`] is filed with the [`Recorder`], which never keeps a call waiting. Its writer thread makes a
+//! [`Row`] of each and commits them in batches to a [`Store`]; people ask the store through a [`Search`] whose
+//! filter [`query::parse`] reads from text. Today there is one store, [`sqlite::SqliteStore`].
 
+pub mod filter;
+mod folding;
+pub mod found;
+mod interim;
+pub mod moment;
+pub mod query;
 pub mod record;
+pub mod recorder;
+pub mod row;
+pub mod sqlite;
+pub mod store;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use vocab::Clock;
+
+pub use filter::Filter;
+pub use found::{FoundAttempt, FoundCall, FoundRow};
 pub use record::Record;
+pub use recorder::{Closed, Counts, Recorder};
+pub use row::{BodyPolicy, Row};
+pub use store::{Condition, Cursor, FoundPage, QueryError, Search, SetAside, Store, Unavailable};
+
+/// Records in and out: one recorder, one store.
+pub struct Analytics {
+    /// Takes records in.
+    pub recorder: Recorder,
+    /// Finds them again.
+    pub store: Arc<dyn Store>,
+}
+
+/// How records are kept.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where: `sqlite:PATH`.
+    pub url: String,
+    /// The most the recorder's queue may hold, in bytes.
+    pub queue_bytes: usize,
+    /// How much of bodies, variables and metadata is kept.
+    pub bodies: BodyPolicy,
+    /// This node's name, written on every row.
+    pub node: Arc<str>,
+    /// Where time comes from.
+    pub clock: Clock,
+}
+
+impl Analytics {
+    /// Opens the store and starts the recorder's thread. A damaged file is set aside and a fresh one serves:
+    /// [`Store::condition`] says so.
+    pub fn open(settings: Settings) -> Result<Self, OpenError> {
+        let Some(path) = settings.url.strip_prefix("sqlite:") else {
+            let scheme = settings.url.split(':').next().unwrap_or_default().to_owned();
+            return Err(OpenError::NotSupported { scheme });
+        };
+        let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+        let store: Arc<dyn Store> = Arc::new(sqlite::SqliteStore::open(&path, settings.clock.clone())?);
+        let recorder = Recorder::start(Arc::clone(&store), &settings)
+            .map_err(|error| OpenError::Unavailable { path, reason: error.to_string() })?;
+        Ok(Self { recorder, store })
+    }
+
+    /// Writes everything filed so far and closes the store; gives up when that takes longer than `grace`.
+    pub async fn close(self, grace: Duration) -> Closed {
+        self.recorder.close(grace).await
+    }
+}
+
+/// Why records cannot be kept at the place the settings name.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A kind of store that is not built.
+    #[error("records cannot be kept in `{scheme}:` yet: set the analytics url to `sqlite:PATH`")]
+    NotSupported {
+        /// What the address began with; the rest may hold a password.
+        scheme: String,
+    },
+    /// Written by a newer Weir.
+    #[error(
+        "{} was written by a newer weir (format {found}, this one knows {known}): start the newer weir, or name another file",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest format this build knows.
+        known: i64,
+    },
+    /// Some other program's database.
+    #[error("{} is a SQLite file but does not hold weir's records: name another file", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process writes it.
+    #[error("{} is being written by another weir: stop that one, or name another file", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Everything else the machine can refuse.
+    #[error("records cannot be kept in {}: {reason}", path.display())]
+    Unavailable {
+        /// The file.
+        path: PathBuf,
+        /// What the machine said.
+        reason: String,
+    },
+}

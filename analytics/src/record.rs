@@ -90,7 +90,10 @@ impl Record {
     /// Roughly how many bytes this record holds in memory: what the recorder's queue is bounded by.
     pub fn weight(&self) -> usize {
         let upstream = self.upstream_request_body.as_ref().map_or(0, Bytes::len);
-        size_of::<Self>() + self.request_body.len() + upstream + self.response_body.len()
+        let texts = [&self.variables, &self.metadata, &self.usage_raw, &self.error_message];
+        let said = texts.into_iter().flatten().map(|text| text.len()).sum::<usize>();
+        let attempts = self.attempts.len() * size_of::<Attempt>();
+        size_of::<Self>() + said + attempts + self.request_body.len() + upstream + self.response_body.len()
     }
 }
 

@@ -1,0 +1,204 @@
+//! A record made ready for storing: streams put together, texts and previews drawn out, policy applied.
+//!
+//! All of this happens on the recorder's thread, away from the call. A row borrows its record.
+
+mod given;
+mod media;
+mod preview;
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::interim as fold;
+use bytes::Bytes;
+use dialects::Endpoint;
+
+use crate::record::{Capture, Record};
+
+/// How much of what callers and providers say is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BodyPolicy {
+    /// Neither bodies nor previews nor variables nor metadata.
+    Off,
+    /// Variables and metadata.
+    Metadata,
+    /// All of it.
+    #[default]
+    Full,
+}
+
+/// What was kept of a call's bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyState {
+    /// Everything.
+    Full,
+    /// The policy keeps variables and metadata only.
+    Metadata,
+    /// The policy keeps nothing.
+    Off,
+    /// The recorder's queue was full.
+    Shed,
+    /// The answer exceeded the capture limit; the request is there.
+    TooLarge,
+    /// The bodies could not be read, which is a bug.
+    Unreadable,
+}
+
+impl BodyState {
+    /// The word used in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Metadata => "metadata",
+            Self::Off => "off",
+            Self::Shed => "shed",
+            Self::TooLarge => "too_large",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// A call on its way into a store.
+#[derive(Debug)]
+pub struct Row<'r> {
+    /// The record itself, for every column that is stored as it is.
+    pub record: &'r Record,
+    /// The node that served the call.
+    pub node: &'r str,
+    /// What was kept of the bodies.
+    pub body_state: BodyState,
+    /// The bodies, when they are kept.
+    pub bodies: Bodies<'r>,
+    /// The caller's metadata, within its size.
+    pub metadata: Option<Cow<'r, str>>,
+    /// The prompt's variables, within their size.
+    pub variables: Option<Cow<'r, str>>,
+    /// What was said, drawn out of the bodies.
+    pub said: Said,
+    /// The end of what went upstream, for lists.
+    pub request_preview: Option<String>,
+    /// The beginning of the answer, for lists.
+    pub response_preview: Option<String>,
+    /// Tools the model called.
+    pub tool_names: Vec<String>,
+}
+
+/// The bodies of one call as they are stored: streams put together, media replaced by what identifies it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bodies<'r> {
+    /// What the caller sent.
+    pub request: Option<Cow<'r, [u8]>>,
+    /// What the caller got.
+    pub response: Option<Cow<'r, [u8]>>,
+    /// What went upstream, when it differs.
+    pub upstream_request: Option<Cow<'r, [u8]>>,
+}
+
+impl Bodies<'_> {
+    /// Whether there is nothing to store.
+    pub const fn is_empty(&self) -> bool {
+        self.request.is_none() && self.response.is_none() && self.upstream_request.is_none()
+    }
+
+    /// Draws out what was said: the request as it went upstream, and the answer.
+    pub(crate) fn said(&self, endpoint: Endpoint) -> Said {
+        let asked = self.upstream_request.as_deref().or(self.request.as_deref());
+        Said {
+            request: asked.map_or_else(String::new, |body| fold::request_text(endpoint, body)),
+            response: self
+                .response
+                .as_deref()
+                .map_or_else(String::new, |body| fold::response_text(endpoint, body)),
+        }
+    }
+}
+
+/// The human text of a call: what text search looks in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// What went upstream.
+    pub request: String,
+    /// The answer.
+    pub response: String,
+}
+
+impl<'r> Row<'r> {
+    /// Makes the row of `record`. `shed` says that its bodies were given up because the queue was full.
+    pub fn new(record: &'r Record, node: &'r str, policy: BodyPolicy, shed: bool) -> Self {
+        let mut row = Self::bare(record, node, state_of(record, policy, shed));
+        if policy != BodyPolicy::Off {
+            (row.metadata, row.variables) =
+                given::keep(record.metadata.as_deref(), record.variables.as_deref());
+        }
+        if matches!(row.body_state, BodyState::Full | BodyState::TooLarge) {
+            // A bug in reading one odd body must not end the recording of all others.
+            if catch_unwind(AssertUnwindSafe(|| row.read_bodies())).is_err() {
+                row = Row {
+                    metadata: row.metadata,
+                    variables: row.variables,
+                    ..Self::bare(record, node, BodyState::Unreadable)
+                };
+            }
+        }
+        row
+    }
+
+    fn bare(record: &'r Record, node: &'r str, body_state: BodyState) -> Self {
+        Self {
+            record,
+            node,
+            body_state,
+            bodies: Bodies::default(),
+            metadata: None,
+            variables: None,
+            said: Said::default(),
+            request_preview: None,
+            response_preview: None,
+            tool_names: Vec::new(),
+        }
+    }
+
+    fn read_bodies(&mut self) {
+        let record = self.record;
+        self.bodies = Bodies {
+            request: stored(&record.request_body),
+            response: answer(record).map(media::replace),
+            upstream_request: record.upstream_request_body.as_ref().and_then(stored),
+        };
+        self.said = self.bodies.said(record.endpoint);
+        self.request_preview = preview::end(&self.said.request);
+        self.response_preview = preview::start(&self.said.response);
+        if let Some(response) = &self.bodies.response {
+            self.tool_names = fold::tool_names(record.endpoint, response);
+        }
+    }
+}
+
+const fn state_of(record: &Record, policy: BodyPolicy, shed: bool) -> BodyState {
+    match policy {
+        BodyPolicy::Off => BodyState::Off,
+        BodyPolicy::Metadata => BodyState::Metadata,
+        BodyPolicy::Full if shed => BodyState::Shed,
+        BodyPolicy::Full if matches!(record.response_body, Capture::TooLarge { .. }) => BodyState::TooLarge,
+        BodyPolicy::Full => BodyState::Full,
+    }
+}
+
+fn stored(body: &Bytes) -> Option<Cow<'_, [u8]>> {
+    if body.is_empty() { None } else { Some(media::replace(Cow::Borrowed(body))) }
+}
+
+/// The answer as one body; a stream that cannot be put together is kept as the text it was.
+fn answer(record: &Record) -> Option<Cow<'_, [u8]>> {
+    match &record.response_body {
+        Capture::Nothing | Capture::TooLarge { .. } => None,
+        Capture::Whole(body) if body.is_empty() => None,
+        Capture::Whole(body) => Some(Cow::Borrowed(body)),
+        Capture::Stream(pieces) => {
+            Some(Cow::Owned(fold::fold(record.endpoint, pieces).unwrap_or_else(|| pieces.concat())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
