@@ -119,10 +119,11 @@ impl EventReader {
                 self.pending.extend_from_slice(&chunk);
                 continue;
             };
-            let head = chunk.split_to(end);
-            if !chunk.is_empty() {
-                self.chunks.push_front(chunk);
+            if end == chunk.len() {
+                return Some(self.complete(chunk));
             }
+            let head = chunk.split_to(end);
+            self.chunks.push_front(chunk);
             return Some(self.complete(head));
         }
         None
@@ -165,11 +166,12 @@ impl EventReader {
         let mut at = 0;
         while let Some(&byte) = chunk.get(at) {
             match (self.place, byte) {
-                (Place::AfterBareCr, b'\n') | (Place::LineCr, b'\n') => self.place = Place::LineStart,
-                (Place::LineCr, b'\r') => return self.end_block(Place::AfterBareCr, at + 1),
-                (Place::BlankCr, b'\n') => return self.end_block(Place::LineStart, at + 1),
-                (Place::BlankCr, _) => return self.end_block(Place::LineStart, at),
-                (Place::LineStart, b'\n') => return self.end_block(Place::LineStart, at + 1),
+                (Place::LineStart | Place::BlankCr, b'\n') => {
+                    return Some(self.end_block(Place::LineStart, at + 1));
+                }
+                (Place::BlankCr, _) => return Some(self.end_block(Place::LineStart, at)),
+                (Place::LineCr, b'\r') => return Some(self.end_block(Place::AfterBareCr, at + 1)),
+                (Place::LineCr | Place::AfterBareCr, b'\n') => self.place = Place::LineStart,
                 (Place::LineStart | Place::AfterBareCr, b'\r') => self.place = Place::BlankCr,
                 (Place::LineStart | Place::LineCr | Place::AfterBareCr, _) => self.place = Place::Line,
                 (Place::Line, _) => {
@@ -183,9 +185,9 @@ impl EventReader {
         None
     }
 
-    fn end_block(&mut self, next: Place, end: usize) -> Option<usize> {
+    const fn end_block(&mut self, next: Place, end: usize) -> usize {
         self.place = next;
-        Some(end)
+        end
     }
 }
 

@@ -6,7 +6,7 @@
 use vocab::{NanoUsd, Usage};
 
 use crate::Endpoint;
-use crate::cursor::NotJson;
+use crate::cursor::Text;
 use crate::fault::Fault;
 use crate::sse::Event;
 
@@ -126,7 +126,7 @@ impl StreamWatch {
             Endpoint::Responses => self.response_event(data, event.name.as_deref()),
             Endpoint::Embeddings | Endpoint::Passthrough => Ok(Verdict::Content),
         };
-        verdict.unwrap_or_else(|NotJson| Verdict::Broken)
+        verdict.unwrap_or(Verdict::Broken)
     }
 
     /// What the answer has told so far.
@@ -166,7 +166,7 @@ impl Facts {
     }
 
     /// Keeps the first model named: later chunks repeat it.
-    fn take_model(&mut self, model: crate::cursor::Text<'_>) {
+    fn take_model(&mut self, model: Text<'_>) {
         if self.response_model.is_none() && !model.is_empty() {
             self.response_model = Some(model.decode().into());
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use vocab::Time;
 
 /// A longer wait than this is as good as this one.
-const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const WAIT_MAX: Duration = Duration::from_hours(24);
 
 /// What remains of a limit, and when it is whole again.
 const LIMITS: [(&str, &str); 3] = [

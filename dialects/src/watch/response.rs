@@ -73,7 +73,7 @@ impl<'a> ResponseEvent<'a> {
                 "sequence_number" => event.sequence_number = json.number()?,
                 "response" => event.response = json.raw()?,
                 "delta" | "partial_image_b64" => {
-                    event.delta_bytes = json.text()?.map_or(0, Text::decoded_bytes)
+                    event.delta_bytes = json.text()?.map_or(0, Text::decoded_bytes);
                 }
                 _ => json.skip()?,
             }
@@ -86,7 +86,7 @@ impl<'a> ResponseEvent<'a> {
     fn verdict(&self, kind: &str) -> Verdict {
         if self.delta_bytes > 0 {
             Verdict::Content
-        } else if kind.ends_with(".added") || kind.ends_with(".delta") {
+        } else if matches!(kind.rsplit('.').next(), Some("added" | "delta")) {
             Verdict::Startup
         } else {
             Verdict::Other

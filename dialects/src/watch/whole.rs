@@ -1,8 +1,8 @@
 //! Whole answers: the facts of a JSON body, or the failure that a 200 hides.
 
+use super::Facts;
 use super::chunk::Chunk;
 use super::response::Response;
-use super::Facts;
 use crate::Endpoint;
 use crate::cursor::{Cursor, NotJson};
 use crate::fault::{FailureClass, Fault, read_fault};
