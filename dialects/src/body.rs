@@ -9,8 +9,8 @@ mod tests;
 
 use std::borrow::Cow;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 /// One JSON object with its members, borrowed from the bytes it was read from.
@@ -61,12 +61,22 @@ impl<'a> Body<'a> {
         serde_json::from_str(raw.get()).map(Some).map_err(|_| BodyError::TooDeep { key: key.into() })
     }
 
+    /// The object under `key`, built like [`Body::value`].
+    pub fn object(&self, key: &'static str) -> Result<Option<Map<String, Value>>, BodyError> {
+        match self.value(key)? {
+            None => Ok(None),
+            Some(Value::Object(members)) => Ok(Some(members)),
+            Some(_) => Err(BodyError::wrong_type(key, "an object")),
+        }
+    }
+
     /// All members in their order, duplicates and nulls included.
     pub fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.members.iter().map(|member| (&*member.key, member.value))
     }
 
-    fn holds(&self, key: &str) -> bool {
+    /// Whether there is a member `key`, be it `null`.
+    pub fn holds(&self, key: &str) -> bool {
         self.members.iter().any(|member| member.key == key)
     }
 
@@ -284,6 +294,16 @@ impl BodyError {
     /// A member that must be `wanted` and is not.
     pub fn wrong_type(key: impl Into<String>, wanted: &'static str) -> Self {
         Self::WrongType { key: key.into(), wanted }
+    }
+
+    /// The same about a member of the object `outer`.
+    #[must_use]
+    pub fn within(self, outer: &str) -> Self {
+        match self {
+            Self::WrongType { key, wanted } => Self::WrongType { key: format!("{outer}.{key}"), wanted },
+            Self::TooDeep { key } => Self::TooDeep { key: format!("{outer}.{key}") },
+            Self::Empty | Self::NotJson { .. } | Self::NotAnObject => self,
+        }
     }
 
     /// The member at fault, for the error's `param`.
