@@ -58,10 +58,10 @@ mod tests {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let known = ["secs", "H"];
         let arguments = Arguments::parse(words("--secs 3 -H a -H b"), &known).unwrap();
-        assert_eq!(arguments.number("secs", 1.0).unwrap(), 3.0);
+        assert_eq!(arguments.number("secs", 1).unwrap(), 3);
         assert_eq!(arguments.all("H"), ["a", "b"]);
         assert!(Arguments::parse(words("--sces 3"), &known).is_err());
         assert!(Arguments::parse(words("--secs"), &known).is_err());
-        assert!(Arguments::parse(words("--secs soon"), &known).unwrap().number("secs", 1.0).is_err());
+        assert!(Arguments::parse(words("--secs soon"), &known).unwrap().number("secs", 1).is_err());
     }
 }

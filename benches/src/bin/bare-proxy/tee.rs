@@ -46,7 +46,7 @@ impl Tee {
 
     fn passed(&mut self, frame: &Frame<Bytes>) {
         if let (true, Some(seen)) = (self.copy.is_empty(), &self.seen) {
-            self.first_us = micros(self.clock.monotonic() - seen.started);
+            self.first_us = micros(self.clock.monotonic().saturating_sub(seen.started));
         }
         if let Some(data) = frame.data_ref() {
             self.copy.extend_from_slice(data);
@@ -60,7 +60,7 @@ impl Tee {
         let Some(seen) = self.seen.take() else { return };
         let answer = self.copy.split().freeze();
         let (input_tokens, output_tokens) = usage(&answer, seen.streamed);
-        let total_us = micros(self.clock.monotonic() - seen.started);
+        let total_us = micros(self.clock.monotonic().saturating_sub(seen.started));
         let record = Record { seen, answer, input_tokens, output_tokens, first_us: self.first_us, total_us };
         // A full queue drops the record, as a gateway must rather than wait.
         drop(self.records.try_send(record));

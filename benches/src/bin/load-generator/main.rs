@@ -58,7 +58,7 @@ fn main() -> anyhow::Result<()> {
     for thread in threads {
         all.add(thread.join().ok().context("a thread of the load generator ended by itself")?);
     }
-    let seconds = (load.clock.monotonic() - load.start).as_secs_f64();
+    let seconds = load.clock.monotonic().saturating_sub(load.start).as_secs_f64();
     println!("{}", all.print(seconds));
     Ok(())
 }

@@ -26,7 +26,7 @@ impl Report {
         if answer.status != 200 {
             return;
         }
-        self.total_us.push((end - from).as_micros() as u32);
+        self.total_us.push(end.saturating_sub(from).as_micros() as u32);
         self.ttfb_us.push(answer.first_byte.saturating_sub(from).as_micros() as u32);
         self.body_bytes += answer.body_bytes;
         self.body_reads += answer.body_reads;
