@@ -102,17 +102,13 @@ impl Load {
                 continue;
             };
             let request = &self.requests[index as usize % self.requests.len()];
-            match open.call(request, &self.clock) {
-                Ok(answer) => {
-                    report.answered(&answer, from, self.clock.monotonic());
-                    if !answer.keep_alive {
-                        connection = Connection::open(&self.host).ok();
-                    }
-                }
-                Err(_) => {
-                    report.broken += 1;
-                    connection = Connection::open(&self.host).ok();
-                }
+            let answer = open.call(request, &self.clock).ok();
+            match &answer {
+                Some(answer) => report.answered(answer, from, self.clock.monotonic()),
+                None => report.broken += 1,
+            }
+            if !answer.is_some_and(|answer| answer.keep_alive) {
+                connection = Connection::open(&self.host).ok();
             }
         }
     }
