@@ -1,1 +1,22 @@
-//! Gateway.
+//! What happens to a call, now: the gateway, its admin API and its command line.
+//!
+//! [`call`] is the path of a call; [`surface`] maps URLs onto it; [`lifecycle`] starts and stops everything.
+
+pub mod admin;
+pub mod app;
+pub mod bounded;
+pub mod call;
+pub mod cli;
+pub mod health;
+pub mod lifecycle;
+pub mod listen;
+pub mod metrics;
+pub mod models;
+pub mod reading;
+pub mod refusal;
+pub mod routing;
+pub mod start;
+pub mod surface;
+pub mod telemetry;
+pub mod trace;
+pub mod upstream;

@@ -1,0 +1,95 @@
+//! Every part of the running program, built once from the configuration.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use analytics::{Analytics, Recorder, Store};
+use anyhow::Context as _;
+use config::Config;
+use dialects::prices::Catalogue;
+use registry::Registry;
+use vocab::Clock;
+
+use crate::call::admission::Admission;
+use crate::metrics::{Metrics, RouteMetrics};
+use crate::routing::Router;
+use crate::upstream::Providers;
+
+/// The price catalogue shipped with Weir (from the MIT-licensed `genai-prices`).
+const SHIPPED_PRICES: &str = include_str!("../../config/prices.json");
+
+/// The parts.
+pub struct App {
+    /// What the operator set.
+    pub config: Config,
+    /// The source of time.
+    pub clock: Clock,
+    /// What people define.
+    pub registry: Registry,
+    /// Where records are read.
+    pub store: Arc<dyn Store>,
+    /// Where records go.
+    pub recorder: Recorder,
+    /// Model names to providers.
+    pub router: Router,
+    /// Room for calls.
+    pub admission: Admission,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Metric handles of calls that reached no provider.
+    pub unrouted: RouteMetrics,
+    /// What calls belong to before their key is known.
+    pub default_project: Arc<str>,
+    /// The second in which a wrong key was last recorded.
+    pub last_recorded_intrusion: AtomicI64,
+    /// What operators should see at `/readyz` although Weir serves.
+    pub notices: Vec<String>,
+}
+
+impl App {
+    /// Puts the parts together. Opens no socket.
+    pub fn new(config: Config, clock: Clock, registry: Registry, analytics: &Analytics) -> anyhow::Result<Arc<Self>> {
+        let metrics = Arc::new(Metrics::new(config.metrics.prompt_label)?);
+        let catalogue = Arc::new(catalogue(&config)?);
+        let providers = Providers::new(&config, &clock)?;
+        let router = Router::new(providers, config.aliases.clone(), catalogue, Arc::clone(&metrics));
+        let notices: Vec<String> = analytics.notices().to_vec();
+        metrics.records_set_aside.set(i64::from(!notices.is_empty()));
+        Ok(Arc::new(Self {
+            admission: Admission::new(&config.limits, Arc::clone(&metrics)),
+            unrouted: metrics.unrouted(),
+            store: Arc::clone(&analytics.store),
+            recorder: analytics.recorder.clone(),
+            default_project: Arc::from("default"),
+            last_recorded_intrusion: AtomicI64::new(0),
+            notices,
+            router,
+            metrics,
+            registry,
+            clock,
+            config,
+        }))
+    }
+
+    /// Brings the gauges that mirror other counters up to date, for `/metrics`.
+    pub fn refresh_gauges(&self) {
+        let counts = self.recorder.counts();
+        self.metrics.records_written.set(gauge(counts.written));
+        self.metrics.records_dropped.with_label_values(&["calls"]).set(gauge(counts.dropped_calls));
+        self.metrics.records_dropped.with_label_values(&["bodies"]).set(gauge(counts.dropped_bodies));
+        self.metrics.registry_revision.set(self.registry.snapshot().revision());
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        self.metrics.buffered_bytes.set(self.admission.bytes() as f64);
+    }
+}
+
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn catalogue(config: &Config) -> anyhow::Result<Catalogue> {
+    let shipped = Catalogue::parse(SHIPPED_PRICES).context("the shipped price catalogue is damaged")?;
+    let Some(path) = &config.prices else { return Ok(shipped) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the prices in {}", path.display()))?;
+    shipped.with_overrides(&text).with_context(|| format!("the prices in {} are wrong", path.display()))
+}

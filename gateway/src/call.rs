@@ -1,0 +1,77 @@
+//! The path of one model call, top to bottom.
+//!
+//! Each step of [`answer`] takes what the step before it made, so that none can be skipped: only
+//! [`authenticate::caller`] makes a [`Caller`], only [`admission::Admission::admit`] makes a
+//! [`admission::Permit`], and nothing is sent upstream without both.
+
+pub mod admission;
+pub mod authenticate;
+pub mod entry;
+pub mod intake;
+pub mod passthrough;
+pub mod prompt;
+pub mod relay;
+pub mod reply;
+
+use std::sync::Arc;
+
+use dialects::Endpoint;
+use http::request::Parts;
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use crate::app::App;
+use crate::refusal::Refusal;
+use crate::routing::plan::{Next, Plan};
+use entry::Entry;
+use relay::Body;
+use reply::Reply;
+
+/// Serves one call and files its record, however the call ends.
+pub async fn serve(app: &Arc<App>, request: Request<Incoming>, endpoint: Endpoint) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let mut entry = Entry::open(app, &head, endpoint); // filed on drop: also when the client hangs up
+
+    match answer(app, &head, body, &mut entry).await {
+        Ok(reply) => relay::start(reply, entry), // the entry rides on the body to its last byte
+        Err(refusal) => relay::refuse(&refusal, entry),
+    }
+}
+
+async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> Result<Reply, Refusal> {
+    let caller = authenticate::caller(app, &head.headers)?; //                           401
+    entry.caller(&caller);
+
+    let permit = app.admission.admit(&head.headers, body.announced())?; //                   413, 503: slot and memory
+    let bytes = intake::read(body, &app.config.limits).await?; //                        400, 408, 413
+    let request = intake::scan(&bytes, head, entry.endpoint())?; //                      400: bytes -> fields, borrowed
+    entry.request(&request);
+
+    let resolved = prompt::resolve(app, &caller, &request).await?; //                    403, 404, 422: name -> version
+    entry.prompt(resolved.as_ref());
+    let mut outbound = prompt::merge(&caller, &request, resolved)?; //                   400, 422: version -> edits
+    let targets = outbound.targets(app, &caller)?; //                                    403, 404: model -> routes
+
+    let mut plan = Plan::new(targets);
+    let mut failure = None;
+    while let Some((route, reason)) = plan.target() {
+        let outgoing = outbound.write(&request, &route);
+        let attempt = entry.attempt(&route, &outgoing, reason);
+        match route.provider.send(&outgoing, entry.patience()).await {
+            Ok(answer) => {
+                entry.answered(attempt, &answer);
+                return Ok(Reply::new(answer, route, outbound.into_shape(&request), permit));
+            }
+            Err(failed) => {
+                let took = entry.failed(attempt, &failed);
+                let next = plan.failed(&failed, took, entry.time_left());
+                failure = Some(failed);
+                match next {
+                    Next::Try { wait } => entry.rest(wait).await,
+                    Next::Stop => break,
+                }
+            }
+        }
+    }
+    Ok(Reply::failed(failure, permit)) //                                                400-429 relayed, 502, 504
+}

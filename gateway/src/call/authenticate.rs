@@ -1,0 +1,73 @@
+//! From request headers to the virtual key that calls: no key, no call.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, header};
+use registry::keys::VirtualKey;
+use registry::snapshot::KeyRefusal;
+
+use crate::app::App;
+use crate::refusal::{Kind, Refusal};
+
+/// Who calls. Made only here, so whoever holds one has shown a valid key.
+pub struct Caller {
+    /// The key that was shown.
+    pub key: Arc<VirtualKey>,
+}
+
+/// Finds the caller by `Authorization: Bearer`, `x-api-key` or `api-key`.
+pub fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    let Some(secret) = secret(headers) else {
+        return Err(refused(
+            app,
+            "no API key: send a Weir virtual key as `Authorization: Bearer sk-weir-…` (make one with `weir key create`)",
+        ));
+    };
+    match app.registry.snapshot().authenticate(secret, app.clock.now()) {
+        Ok(key) => Ok(Caller { key: Arc::clone(key) }),
+        Err(KeyRefusal::Unknown) => Err(refused(
+            app,
+            "wrong API key: this gateway takes Weir virtual keys, not a provider's (make one with `weir key create`)",
+        )),
+        Err(KeyRefusal::Expired) => Err(refused(app, "this API key has expired: ask for a new one")),
+        Err(KeyRefusal::Revoked) => Err(refused(app, "this API key was revoked: ask for a new one")),
+    }
+}
+
+/// The key as the client sent it.
+pub fn secret(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+    let named = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    bearer.or_else(|| named("x-api-key")).or_else(|| named("api-key")).map(str::trim)
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+fn refused(app: &App, message: &'static str) -> Refusal {
+    app.metrics.unauthenticated.inc();
+    Refusal::new(Kind::InvalidApiKey, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn sent(name: &'static str, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(http::HeaderName::from_static(name), HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn a_key_may_come_in_any_of_the_three_headers() {
+        for headers in
+            [sent("authorization", "Bearer sk-1"), sent("authorization", "bearer  sk-1"), sent("x-api-key", "sk-1"), sent("api-key", "sk-1")]
+        {
+            assert_eq!(secret(&headers), Some("sk-1"), "{headers:?}");
+        }
+        assert_eq!(secret(&sent("authorization", "Basic c2s=")), None);
+    }
+}

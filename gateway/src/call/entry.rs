@@ -1,0 +1,428 @@
+//! The record of a call while it happens; filed exactly once, on drop, however the call ends.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use analytics::record::{Attempt, Capture, Outcome, PromptUse, Record};
+use bytes::Bytes;
+use dialects::watch::Facts;
+use dialects::{Endpoint, extras};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+use vocab::{Id, UsageSource};
+
+use super::authenticate::Caller;
+use super::intake::Request;
+use super::prompt::Serving;
+use super::reply;
+use crate::app::App;
+use crate::refusal::{Kind, Refusal};
+use crate::routing::Route;
+use crate::trace::TraceParent;
+use crate::upstream::{Answer, Failure, Outgoing, Patience};
+
+/// What a caller who left before an answer began is recorded with (nginx's number).
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+/// Bodies up to this size are copied for the record, so that they do not pin hyper's whole read buffer.
+const COPY_BYTES: usize = 64 * 1024;
+/// Bytes of text that make a token, on average, where nobody counted.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// A call's record being written. Dropping it files it: as cancelled, unless [`Entry::ended`] said otherwise.
+pub struct Entry {
+    app: Arc<App>,
+    record: Option<Box<Record>>,
+    /// The clock's monotonic reading at the first byte.
+    started: Duration,
+    /// When the present try was sent; `None` between tries.
+    sent: Option<Duration>,
+    /// Time spent waiting for providers and between tries.
+    waited: Duration,
+    deadline: Duration,
+    route: Option<Arc<Route>>,
+    capture_bytes: usize,
+}
+
+/// Which of the record's attempts is meant.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptIndex(usize);
+
+impl Entry {
+    /// Opens the record of a call whose head has just arrived.
+    pub fn open(app: &Arc<App>, head: &Parts, endpoint: Endpoint) -> Self {
+        let started = app.clock.monotonic();
+        let now = app.clock.now();
+        let id = Id::at(now);
+        let trace = TraceParent::of(&head.headers);
+        let id_bytes: [u8; 16] = id.bytes();
+        let mut span_id = [0; 8];
+        span_id.copy_from_slice(&id_bytes[8..]);
+        let record = Record {
+            id,
+            project: Arc::clone(&app.default_project),
+            started: now,
+            duration_us: 0,
+            ttft_us: None,
+            overhead_us: 0,
+            endpoint,
+            streaming: false,
+            status: CLIENT_CLOSED_REQUEST,
+            outcome: Outcome::Cancelled,
+            error_code: None,
+            error_message: None,
+            requested_model: None,
+            provider: None,
+            model: None,
+            response_model: None,
+            attempts: Vec::new(),
+            key: None,
+            user: None,
+            session: None,
+            tags: Vec::new(),
+            metadata: None,
+            prompt: None,
+            variables: None,
+            usage: None,
+            usage_raw: None,
+            usage_source: UsageSource::None,
+            cost: None,
+            price_id: None,
+            finish_reason: None,
+            trace_id: trace.as_ref().map_or(id_bytes, |trace| trace.trace_id),
+            span_id,
+            parent_span_id: trace.map(|trace| trace.parent_id),
+            request_body: Bytes::new(),
+            upstream_request_body: None,
+            response_body: Capture::Nothing,
+        };
+        app.metrics.inflight.inc();
+        Self {
+            app: Arc::clone(app),
+            record: Some(Box::new(record)),
+            started,
+            sent: None,
+            waited: Duration::ZERO,
+            deadline: started + app.config.limits.call_timeout,
+            route: None,
+            capture_bytes: app.config.limits.capture_bytes,
+        }
+    }
+
+    /// The record so far.
+    pub fn record(&self) -> &Record {
+        self.record.as_deref().expect("the record is taken only when the entry is dropped")
+    }
+
+    pub(super) fn record_mut(&mut self) -> &mut Record {
+        self.record.as_deref_mut().expect("the record is taken only when the entry is dropped")
+    }
+
+    /// The program's parts.
+    pub const fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Which endpoint is called.
+    pub fn endpoint(&self) -> Endpoint {
+        self.record().endpoint
+    }
+
+    /// Notes who calls.
+    pub fn caller(&mut self, caller: &Caller) {
+        let record = self.record_mut();
+        record.key = Some(caller.key.id);
+        record.project = Arc::clone(&caller.key.project);
+    }
+
+    /// Notes what is asked, before anything can go wrong with it.
+    pub fn request(&mut self, request: &Request<'_>) {
+        self.request_body(request.bytes);
+        if let Some(timeout) = request.extras.timeout {
+            self.deadline = self.deadline.min(self.started + timeout);
+        }
+        let record = self.record_mut();
+        record.streaming = request.stream;
+        record.requested_model = request.body.text("model").ok().flatten().map(Into::into);
+        record.user.clone_from(&request.extras.user);
+        record.session.clone_from(&request.extras.session);
+        record.tags.clone_from(&request.extras.tags);
+        let none = serde_json::Map::new();
+        let variables = request.naming.as_ref().map_or(&none, |naming| &naming.variables);
+        (record.variables, record.metadata) = extras::for_record(variables, &request.extras.metadata);
+    }
+
+    /// Notes the request's body, within the capture limit.
+    pub fn request_body(&mut self, bytes: &Bytes) {
+        self.record_mut().request_body = self.kept(bytes);
+    }
+
+    /// Notes which prompt version serves.
+    pub fn prompt(&mut self, serving: Option<&Serving>) {
+        let Some(Serving { resolved, .. }) = serving else { return };
+        self.record_mut().prompt = Some(PromptUse {
+            id: resolved.prompt.id,
+            name: resolved.prompt.name.shared(),
+            version: resolved.version.number,
+            digest: Arc::clone(&resolved.version.digest),
+            label: resolved.label.as_ref().map(vocab::LabelName::shared),
+        });
+    }
+
+    /// Notes that a try is being sent.
+    pub fn attempt(&mut self, route: &Arc<Route>, outgoing: &Outgoing, reason: &'static str) -> AttemptIndex {
+        self.sent = Some(self.app.clock.monotonic());
+        let started = self.app.clock.now();
+        self.route = Some(Arc::clone(route));
+        let sent = outgoing.body.as_ref().map(|body| self.kept(body));
+        let record = self.record_mut();
+        record.upstream_request_body = sent.filter(|body| *body != record.request_body);
+        record.provider = Some(Arc::clone(route.provider.name()));
+        record.model = Some(Arc::clone(&route.model));
+        record.attempts.push(Attempt {
+            provider: Arc::clone(route.provider.name()),
+            model: Arc::clone(&route.model),
+            started,
+            duration_us: 0,
+            ttft_us: None,
+            status: None,
+            upstream_request_id: None,
+            failure_class: None,
+            error: None,
+            cost: None,
+            won: false,
+            reason,
+        });
+        AttemptIndex(record.attempts.len() - 1)
+    }
+
+    /// Notes the head of an answer, or all of a whole one.
+    pub fn answered(&mut self, at: AttemptIndex, answer: &Answer) {
+        let took = self.stop_waiting();
+        let (status, headers) = match answer {
+            Answer::Whole { status, headers, .. } | Answer::Stream { status, headers, .. } => (status, headers),
+        };
+        let request_id = request_id(headers);
+        if let Some(route) = &self.route {
+            route.metrics.attempt_ok();
+        }
+        let attempt = &mut self.record_mut().attempts[at.0];
+        attempt.duration_us = micros(took);
+        attempt.status = Some(status.as_u16());
+        attempt.upstream_request_id = request_id;
+        attempt.won = true;
+    }
+
+    /// Notes a failed try, and says how long it took.
+    pub fn failed(&mut self, at: AttemptIndex, failure: &Failure) -> Duration {
+        let took = self.stop_waiting();
+        let class = failure.fault.class.as_str();
+        if let Some(route) = &self.route {
+            self.app.metrics.attempt(route.provider.name(), class);
+        }
+        let attempt = &mut self.record_mut().attempts[at.0];
+        attempt.duration_us = micros(took);
+        attempt.status = failure.status.map(|status| status.as_u16());
+        attempt.upstream_request_id = request_id(&failure.headers);
+        attempt.failure_class = Some(class);
+        attempt.error = Some(failure.fault.message.as_str().into());
+        took
+    }
+
+    fn stop_waiting(&mut self) -> Duration {
+        let now = self.app.clock.monotonic();
+        let took = now.saturating_sub(self.sent.take().unwrap_or(now));
+        self.waited += took;
+        took
+    }
+
+    /// Waits between two tries; the wait is not Weir's own overhead.
+    pub async fn rest(&mut self, wait: Duration) {
+        self.waited += wait;
+        tokio::time::sleep(wait).await;
+    }
+
+    /// What remains of the call's time.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_sub(self.app.clock.monotonic())
+    }
+
+    /// How long the next try may take.
+    pub fn patience(&self) -> Patience {
+        let left = self.time_left();
+        let limits = &self.app.config.limits;
+        Patience { head: left.min(limits.first_byte_timeout), whole: left, answer_bytes: limits.answer_bytes }
+    }
+
+    /// Time since the first byte, µs.
+    pub fn elapsed_us(&self) -> u64 {
+        micros(self.app.clock.monotonic().saturating_sub(self.started))
+    }
+
+    /// Weir's own share of the time so far and the providers', µs.
+    pub fn split_time(&self) -> (u64, u64) {
+        let waited = micros(self.waited);
+        (self.elapsed_us().saturating_sub(waited), waited)
+    }
+
+    /// The call's id as a header.
+    pub fn id_header(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.record().id.to_string()).unwrap_or(HeaderValue::from_static("?"))
+    }
+
+    /// Notes the first content of the answer.
+    pub fn first_content(&mut self) {
+        let elapsed = self.elapsed_us();
+        if self.record().ttft_us.is_some() {
+            return;
+        }
+        let endpoint = self.endpoint();
+        if let Some(route) = &self.route
+            && self.record().streaming
+        {
+            route.metrics.first_token(endpoint, seconds(elapsed));
+        }
+        let record = self.record_mut();
+        record.ttft_us = Some(elapsed);
+        if let Some(attempt) = record.attempts.last_mut() {
+            attempt.ttft_us = Some(elapsed);
+        }
+    }
+
+    /// Notes what Weir's share was when the answer's head went out; the rest of the time is relaying.
+    pub fn note_overhead(&mut self) {
+        self.record_mut().overhead_us = self.split_time().0;
+    }
+
+    /// Notes what the answer told: usage, cost, why it stopped.
+    pub fn facts(&mut self, facts: Facts) {
+        let estimated = facts.usage.is_none().then(|| self.estimate(facts.output_bytes));
+        let Some(route) = self.route.clone() else { return };
+        let app = Arc::clone(&self.app);
+        let record = self.record_mut();
+        record.usage_source = if facts.usage.is_some() { UsageSource::Provider } else { UsageSource::Estimated };
+        record.usage = facts.usage.or(estimated);
+        record.usage_raw = facts.usage_raw;
+        record.finish_reason = facts.finish_reason;
+        record.response_model = facts.response_model;
+        let price = app.router.price(&route, record.response_model.as_deref(), record.started);
+        record.price_id = price.as_ref().map(|price| Arc::clone(price.id()));
+        let priced = || price.as_ref().zip(record.usage).and_then(|(price, usage)| price.cost(&usage));
+        record.cost = facts.stated_cost.or_else(priced);
+        if let Some(attempt) = record.attempts.last_mut() {
+            attempt.cost = record.cost;
+        }
+        if let Some(usage) = &record.usage {
+            route.metrics.tokens(usage);
+        }
+        if let Some(cost) = record.cost {
+            route.metrics.cost(cost);
+        }
+    }
+
+    fn estimate(&self, output_bytes: u64) -> vocab::Usage {
+        let record = self.record();
+        let input = record.upstream_request_body.as_ref().unwrap_or(&record.request_body).len() as u64;
+        vocab::Usage {
+            input: input.div_ceil(BYTES_PER_TOKEN),
+            output: output_bytes.div_ceil(BYTES_PER_TOKEN),
+            ..vocab::Usage::default()
+        }
+    }
+
+    /// Notes what the caller is sent.
+    pub fn response(&mut self, status: u16, body: Capture) {
+        let kept = match body {
+            Capture::Whole(bytes) if bytes.len() > self.capture_bytes => {
+                Capture::TooLarge { bytes: bytes.len() as u64 }
+            }
+            Capture::Whole(bytes) => Capture::Whole(self.kept(&bytes)),
+            other => other,
+        };
+        let record = self.record_mut();
+        record.status = status;
+        record.response_body = kept;
+    }
+
+    /// Notes how the call ended; the entry is filed when it is dropped.
+    pub fn ended(&mut self, outcome: Outcome) {
+        self.record_mut().outcome = outcome;
+    }
+
+    /// Notes an error of Weir's own making. Wrong keys are recorded once a second at most.
+    pub fn refused(&mut self, refusal: &Refusal) {
+        if refusal.kind() == Kind::InvalidApiKey && !self.first_in_its_second() {
+            self.record = None;
+            self.app.metrics.inflight.dec();
+            return;
+        }
+        self.error(refusal.code(), refusal.message());
+        self.ended(refusal.outcome());
+    }
+
+    /// Notes the error the caller reads.
+    pub fn error(&mut self, code: &str, message: &str) {
+        let record = self.record_mut();
+        record.error_code = Some(code.into());
+        record.error_message = Some(message.into());
+    }
+
+    /// Whether a record is being written: not for a wrong key beyond the first in its second.
+    pub const fn is_kept(&self) -> bool {
+        self.record.is_some()
+    }
+
+    fn first_in_its_second(&self) -> bool {
+        let second = self.record().started.micros() / 1_000_000;
+        self.app.last_recorded_intrusion.swap(second, Ordering::Relaxed) != second
+    }
+
+    fn kept(&self, bytes: &Bytes) -> Bytes {
+        if bytes.len() > self.capture_bytes {
+            Bytes::new()
+        } else if bytes.len() <= COPY_BYTES {
+            Bytes::copy_from_slice(bytes)
+        } else {
+            bytes.clone()
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if self.sent.is_some() {
+            let took = self.stop_waiting();
+            if let Some(attempt) = self.record.as_mut().and_then(|record| record.attempts.last_mut()) {
+                attempt.duration_us = micros(took);
+            }
+        }
+        let duration_us = self.elapsed_us();
+        let overhead = self.split_time().0;
+        let Some(mut record) = self.record.take() else { return };
+        record.duration_us = duration_us;
+        if record.overhead_us == 0 {
+            record.overhead_us = overhead;
+        }
+        let metrics = &self.app.metrics;
+        metrics.inflight.dec();
+        let route = self.route.as_ref().map_or(&self.app.unrouted, |route| &route.metrics);
+        route.finished(record.endpoint, record.outcome, seconds(duration_us), seconds(record.overhead_us));
+        if let Some(prompt) = &record.prompt {
+            metrics.prompt_request(&prompt.name, prompt.version, record.outcome);
+        }
+        self.app.recorder.file(*record);
+    }
+}
+
+fn request_id(headers: &HeaderMap) -> Option<Box<str>> {
+    reply::upstream_request_id(headers).and_then(|id| id.to_str().ok()).map(Into::into)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}

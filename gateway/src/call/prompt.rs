@@ -1,0 +1,248 @@
+//! From the prompt a request names to what goes upstream: permission, version, rendering, merging.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dialects::body::Edit;
+use dialects::merge::{self, Contribution};
+use dialects::{Endpoint, extras, naming};
+use http::Method;
+use registry::content::Content;
+use registry::resolve::Resolved;
+use registry::template::Rendered;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use vocab::Selector;
+
+use super::authenticate::Caller;
+use super::intake::Request;
+use crate::app::App;
+use crate::refusal::{Kind, Refusal};
+use crate::routing::Route;
+use crate::upstream::Outgoing;
+
+/// The version that serves a call, and what it rendered to.
+pub struct Serving {
+    /// The prompt, the version and the label.
+    pub resolved: Resolved,
+    /// Its messages with the call's variables filled in.
+    pub rendered: Rendered,
+}
+
+/// What will go upstream: the caller's body and what is to change in it.
+pub struct Outbound<'a> {
+    edit: Edit<'a>,
+    model: String,
+    fallbacks: Vec<String>,
+    /// Whether the caller did not ask for the usage chunk that will come.
+    withhold_usage: bool,
+    echo: Option<Box<str>>,
+}
+
+/// What of the call's shape the answer needs.
+pub struct Shape {
+    /// Whether usage chunks are kept from the caller, who did not ask.
+    pub withhold_usage: bool,
+    /// The `prompt` object that `/v1/responses` answers carry, JSON.
+    pub echo: Option<Box<str>>,
+    /// Whether a stream was asked for.
+    pub stream: bool,
+}
+
+/// Finds and renders the version the request names; `None` when it names none.
+pub async fn resolve(app: &App, caller: &Caller, request: &Request<'_>) -> Result<Option<Serving>, Refusal> {
+    let Some(naming) = &request.naming else {
+        return Ok(None);
+    };
+    if request.endpoint == Endpoint::Embeddings {
+        return Err(Refusal::new(Kind::NotSupported, "embeddings take no prompt: send `input`").param("prompt"));
+    }
+    let resolved = app.registry.resolve(&caller.key.project, &naming.reference).await?;
+    may_use(caller, &resolved, naming.reference.selector.as_ref())?;
+    let rendered = resolved.version.template.render(&naming.variables)?;
+    Ok(Some(Serving { resolved, rendered }))
+}
+
+/// Whether the key's scope covers this prompt and this way of naming it.
+pub fn may_use(caller: &Caller, resolved: &Resolved, selector: Option<&Selector>) -> Result<(), Refusal> {
+    let scope = &caller.key.scope;
+    let name = resolved.prompt.name.as_str();
+    if !scope.allows_prompt(name) {
+        let message = format!("this key may not use the prompt `{name}`: ask for a key whose `prompts` covers it");
+        return Err(Refusal::new(Kind::PermissionDenied, message).param("prompt"));
+    }
+    let Some(labels) = &scope.labels else { return Ok(()) };
+    let allowed = labels.join(", ");
+    match &resolved.label {
+        None => {
+            let asked = selector.map_or_else(|| "a pinned version".to_owned(), |selector| format!("`{selector}`"));
+            let message = format!("this key may use prompts by label only ({allowed}), not {asked}");
+            Err(Refusal::new(Kind::PermissionDenied, message).param("prompt"))
+        }
+        Some(label) if scope.allows_label(label.as_str()) => Ok(()),
+        Some(label) => {
+            let message = format!("this key may not use the label `{label}`, only: {allowed}");
+            Err(Refusal::new(Kind::PermissionDenied, message).param("prompt"))
+        }
+    }
+}
+
+/// Puts the request and the prompt together; with no prompt, only what Weir must change is changed.
+pub fn merge<'a>(
+    caller: &Caller,
+    request: &Request<'a>,
+    serving: Option<Serving>,
+) -> Result<Outbound<'a>, Refusal> {
+    let mut edit = Edit::new();
+    if caller.key.scope.registered_prompts_only {
+        refuse_own_instructions(request, serving.is_some())?;
+    }
+    naming::cut(&request.body, &mut edit);
+    extras::cut(&request.body, &mut edit);
+    let (mut fallbacks, mut echo, mut model) = (Vec::new(), None, None);
+    if let Some(serving) = serving {
+        let version = serving.resolved.version;
+        let contribution = contribution(&version.content, serving.rendered);
+        merge::merge(request.endpoint, &request.body, &contribution, &mut edit)?;
+        model.clone_from(&version.content.model);
+        fallbacks.clone_from(&version.content.fallbacks);
+        echo = request.naming.as_ref().filter(|_| request.endpoint == Endpoint::Responses).map(|naming| {
+            echo_object(&naming.echo_id, &version.number.to_string(), &naming.variables)
+        });
+    }
+    let Some(model) = request.model.as_deref().map(str::to_owned).or(model) else {
+        return Err(Refusal::new(Kind::InvalidRequest, "no model: name one in `model`").param("model"));
+    };
+    if request.model.is_some() {
+        // The caller's own choice of model stands alone: what the version would fall back to is another model.
+        fallbacks.clear();
+    }
+    let withhold_usage = ask_for_usage(request, &mut edit)?;
+    Ok(Outbound { edit, model, fallbacks, withhold_usage, echo })
+}
+
+fn contribution(content: &Content, rendered: Rendered) -> Contribution<'_> {
+    Contribution {
+        items: rendered.items,
+        text: content.is_text(),
+        model: content.model.as_deref(),
+        parameters: &content.parameters,
+        tools: content.tools.as_deref(),
+        tool_choice: content.tool_choice.as_ref(),
+        response_format: content.response_format.as_ref(),
+        locked: &content.locked,
+    }
+}
+
+impl Outbound<'_> {
+    /// The routes to try, in order: the model's own, then the version's fallbacks.
+    pub fn targets(&self, app: &App, caller: &Caller) -> Result<Vec<Arc<Route>>, Refusal> {
+        let mut targets = vec![target(app, caller, &self.model)?];
+        for fallback in &self.fallbacks {
+            targets.push(target(app, caller, fallback)?);
+        }
+        Ok(targets)
+    }
+
+    /// The request to this route: the caller's bytes where nothing had to change.
+    pub fn write(&mut self, request: &Request<'_>, route: &Route) -> Outgoing {
+        if request.body.text("model").ok().flatten().as_deref() != Some(&route.model) {
+            self.edit.set("model", Cow::Owned(Value::from(&*route.model).to_string()));
+        }
+        let untouched = self.edit.is_empty();
+        let body = if untouched { request.bytes.clone() } else { Bytes::from(self.edit.write(&request.body)) };
+        Outgoing {
+            endpoint: request.endpoint,
+            method: Method::POST,
+            path: request.path.into(),
+            body: Some(body),
+            content_type: None,
+            stream: request.stream,
+            hops: request.hops,
+        }
+    }
+
+    /// What the answer needs to know.
+    pub fn into_shape(self, request: &Request<'_>) -> Shape {
+        Shape { withhold_usage: self.withhold_usage, echo: self.echo, stream: request.stream }
+    }
+}
+
+/// The route of a model this key may use.
+pub fn target(app: &App, caller: &Caller, model: &str) -> Result<Arc<Route>, Refusal> {
+    if !caller.key.scope.allows_model(model) {
+        let message = format!("this key may not use the model `{model}`: ask for a key whose `models` covers it");
+        return Err(Refusal::new(Kind::PermissionDenied, message).param("model"));
+    }
+    app.router.find(model).ok_or_else(|| {
+        let providers = app.router.provider_names().join(", ");
+        let message = format!(
+            "no provider here serves the model `{model}`: write `provider/model` with one of the configured \
+             providers ({providers}), or add the provider to the configuration"
+        );
+        Refusal::new(Kind::ModelNotFound, message).param("model")
+    })
+}
+
+/// Asks the provider for usage on a stream when the caller did not; says whether the chunk is to be withheld.
+fn ask_for_usage<'a>(request: &Request<'a>, edit: &mut Edit<'a>) -> Result<bool, Refusal> {
+    let streams_chunks = matches!(request.endpoint, Endpoint::ChatCompletions | Endpoint::Completions);
+    if !request.stream || !streams_chunks {
+        return Ok(false);
+    }
+    let Some(given) = request.body.get("stream_options") else {
+        edit.set("stream_options", r#"{"include_usage":true}"#);
+        return Ok(true);
+    };
+    let Ok(mut given) = serde_json::from_str::<Map<String, Value>>(given.get()) else {
+        return Err(Refusal::new(Kind::InvalidRequest, "`stream_options` must be an object").param("stream_options"));
+    };
+    if given.get("include_usage") == Some(&Value::Bool(true)) {
+        return Ok(false);
+    }
+    given.insert("include_usage".into(), Value::Bool(true));
+    edit.set("stream_options", Cow::Owned(Value::Object(given).to_string()));
+    Ok(true)
+}
+
+/// A key for registered prompts only takes no instructions or tools from the call itself.
+fn refuse_own_instructions(request: &Request<'_>, names_a_prompt: bool) -> Result<(), Refusal> {
+    let refuse = |what: &str, param: &'static str| {
+        let message = format!("this key takes registered prompts only: leave out {what}, and name a prompt");
+        Err(Refusal::new(Kind::PermissionDenied, message).param(param))
+    };
+    if !names_a_prompt && request.endpoint != Endpoint::Embeddings {
+        return refuse("raw messages", "prompt");
+    }
+    for (field, what) in [("instructions", "`instructions`"), ("tools", "`tools`"), ("functions", "`functions`")] {
+        if request.body.get(field).is_some() {
+            return refuse(what, field);
+        }
+    }
+    for field in ["messages", "input"] {
+        if request.body.get(field).is_some_and(|messages| holds_instructions(messages.get())) {
+            return refuse("system and developer messages", field);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a list of messages holds one that instructs.
+fn holds_instructions(messages: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Spoken<'a> {
+        #[serde(borrow, default)]
+        role: Option<Cow<'a, str>>,
+    }
+    let Ok(messages) = serde_json::from_str::<Vec<Spoken<'_>>>(messages) else { return false };
+    messages.iter().any(|message| matches!(message.role.as_deref(), Some("system" | "developer")))
+}
+
+fn echo_object(id: &str, version: &str, variables: &Map<String, Value>) -> Box<str> {
+    let mut echo = Map::with_capacity(3);
+    echo.insert("id".into(), id.into());
+    echo.insert("version".into(), version.into());
+    echo.insert("variables".into(), Value::Object(variables.clone()));
+    Value::Object(echo).to_string().into()
+}

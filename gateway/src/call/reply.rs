@@ -1,0 +1,162 @@
+//! An answer on its way to the caller, and the headers that say how it came about.
+
+use std::sync::Arc;
+
+use dialects::fault::FailureClass;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use super::admission::Permit;
+use super::entry::Entry;
+use super::prompt::Shape;
+use crate::refusal::{Kind, Refusal};
+use crate::routing::Route;
+use crate::upstream::{Answer, Failure};
+
+/// What the last step of a call hands to the relay.
+pub enum Reply {
+    /// A provider answered.
+    Fresh(Box<Fresh>),
+    /// No provider did: the failure becomes the caller's error.
+    Failed {
+        /// The last failure.
+        failure: Box<Failure>,
+        /// The call's room, until the error is written.
+        permit: Permit,
+    },
+}
+
+/// An answer with a success status.
+pub struct Fresh {
+    /// The answer.
+    pub answer: Answer,
+    /// Who gave it.
+    pub route: Arc<Route>,
+    /// What the caller asked for.
+    pub shape: Shape,
+    /// The call's room, until the answer has been relayed.
+    pub permit: Permit,
+}
+
+impl Reply {
+    /// An answer to relay.
+    pub fn new(answer: Answer, route: Arc<Route>, shape: Shape, permit: Permit) -> Self {
+        Self::Fresh(Box::new(Fresh { answer, route, shape, permit }))
+    }
+
+    /// No answer: `failure` was the last of the tries.
+    pub fn failed(failure: Option<Failure>, permit: Permit) -> Self {
+        let failure = failure.unwrap_or_else(Failure::untried);
+        Self::Failed { failure: Box::new(failure), permit }
+    }
+}
+
+/// What of a provider's headers a caller gets to see.
+pub fn copy_headers(from: &HeaderMap, to: &mut HeaderMap) {
+    for (name, value) in from {
+        let text = name.as_str();
+        let passes = *name == header::CONTENT_TYPE
+            || *name == header::RETRY_AFTER
+            || text.starts_with("x-ratelimit-")
+            || text.starts_with("openai-")
+            || text == "retry-after-ms";
+        if passes {
+            to.append(name.clone(), value.clone());
+        }
+    }
+    if let Some(id) = upstream_request_id(from) {
+        to.insert(HeaderName::from_static("x-upstream-request-id"), id.clone());
+    }
+}
+
+/// The provider's own id of the request.
+pub fn upstream_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    ["x-request-id", "request-id", "apim-request-id"].into_iter().find_map(|name| headers.get(name))
+}
+
+/// The headers every answer carries: ids, route, prompt, timing.
+pub fn describe(entry: &Entry, route: Option<&Route>, headers: &mut HeaderMap) {
+    let record = entry.record();
+    let mut set = |name: &'static str, value: HeaderValue| {
+        headers.insert(HeaderName::from_static(name), value);
+    };
+    let id = entry.id_header();
+    set("x-request-id", id.clone());
+    set("weir-call-id", id);
+    if let Some(route) = route {
+        set("weir-provider", route.provider.name_header());
+        set("weir-model", route.model_header.clone());
+    }
+    set("weir-attempts", HeaderValue::from(record.attempts.len()));
+    set("weir-cache", HeaderValue::from_static("off"));
+    if let Some(prompt) = &record.prompt {
+        set("weir-prompt", text(&format!("{}@{}", prompt.name, prompt.version)));
+        if let Some(label) = &prompt.label {
+            set("weir-prompt-label", text(label));
+        }
+    }
+    let (overhead, upstream) = entry.split_time();
+    set("weir-overhead-us", HeaderValue::from(overhead));
+    set("server-timing", text(&format!("weir;dur={}, upstream;dur={}", Millis(overhead), Millis(upstream))));
+}
+
+/// A header value of `text`; prompt names may hold letters headers cannot, which are percent-encoded.
+fn text(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).ok().filter(|_| text.is_ascii()).unwrap_or_else(|| {
+        let encoded = percent_encoding::utf8_percent_encode(text, percent_encoding::CONTROLS).to_string();
+        HeaderValue::from_str(&encoded).unwrap_or(HeaderValue::from_static("?"))
+    })
+}
+
+/// Microseconds printed as milliseconds with three decimals.
+struct Millis(u64);
+
+impl std::fmt::Display for Millis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 1_000, self.0 % 1_000)
+    }
+}
+
+/// What the caller sees of a failed call.
+pub enum Shown {
+    /// The provider's own error: its status and its body.
+    Relayed {
+        /// The provider's status.
+        status: StatusCode,
+    },
+    /// An error of Weir's.
+    Refused(Refusal),
+}
+
+/// Decides what a failure looks like from outside.
+pub fn show(failure: &Failure) -> Shown {
+    let fault = &failure.fault;
+    let status = failure.status.map_or(0, |status| status.as_u16());
+    match status {
+        // The caller's own doing: it reads what the provider says of it.
+        400 | 404 | 409 | 413 | 422 | 429 if failure.body.is_some() => {
+            Shown::Relayed { status: failure.status.unwrap_or(StatusCode::BAD_REQUEST) }
+        }
+        401 | 402 | 403 => Shown::Refused(Refusal::new(
+            Kind::UpstreamCredentials,
+            "the provider refuses this gateway's own credentials: its operator must mend the provider's API key or account",
+        )),
+        _ => Shown::Refused(match fault.class {
+            FailureClass::Timeout => {
+                Refusal::new(Kind::UpstreamTimeout, format!("{}: try again, or allow more time", fault.message))
+            }
+            FailureClass::CallerFault | FailureClass::ContextLength | FailureClass::ContentFilter => {
+                Refusal::new(Kind::InvalidRequest, format!("the provider refuses the request: {}", fault.message))
+            }
+            FailureClass::Transient
+            | FailureClass::RateLimit
+            | FailureClass::Quota
+            | FailureClass::Credential
+            | FailureClass::ModelGone
+            | FailureClass::Garbled
+            | FailureClass::Unreachable => Refusal::new(
+                Kind::UpstreamError,
+                format!("the provider failed: {}; try again later", fault.message),
+            ),
+        }),
+    }
+}

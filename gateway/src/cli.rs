@@ -1,0 +1,94 @@
+//! The command line: one tree of commands; `serve` and `check` work here, the others talk to the admin API.
+
+pub mod check;
+pub mod serve;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A gateway for model calls with a prompt registry and records.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the gateway.
+    Serve(ServeArguments),
+    /// Checks the configuration and prints every problem.
+    Check(ServeArguments),
+}
+
+/// What `serve` and `check` take.
+#[derive(Debug, clap::Args)]
+pub struct ServeArguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of everything this node keeps [default: ./data].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The data plane's address [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// The admin listener's address [default: 127.0.0.1:8081].
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin_listen: Option<String>,
+    /// Turns the provider `demo` and the prompt `demo/support-reply` on.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+impl ServeArguments {
+    /// The configuration these arguments, the environment and the file make.
+    pub fn load(&self) -> Result<config::Config, config::Problems> {
+        let cli = config::CommandLine {
+            data_dir: self.data_dir.clone(),
+            listen: self.listen.clone(),
+            admin_listen: self.admin_listen.clone(),
+            demo: self.demo,
+        };
+        config::load(self.config.as_deref(), &config::Environment, &cli)
+    }
+}
+
+/// Runs the command these arguments name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Where the terminal is gone, nobody reads the help either.
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let done = match &arguments.command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Check(arguments) => return check::run(arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("weir: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a line for people to standard error.
+#[expect(clippy::print_stderr, reason = "the command line talks to people")]
+pub fn complain(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Writes a line of output.
+#[expect(clippy::print_stdout, reason = "the command line talks to people")]
+pub fn say(line: &str) {
+    println!("{line}");
+}

@@ -1,0 +1,108 @@
+//! Start order and stop order: stores, then listeners; then listeners, calls in flight, records.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use analytics::{Analytics, Closed};
+use anyhow::Context as _;
+use config::Config;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use vocab::Clock;
+
+use crate::admin;
+use crate::app::App;
+use crate::listen::{self, ConnectionLimits, Stopping};
+use crate::start::{self, Access};
+use crate::surface::DataPlane;
+
+/// How long the recorder may take to commit what it holds, after the last call has ended.
+const FLUSH_TIME: Duration = Duration::from_secs(20);
+
+/// A running gateway.
+pub struct Running {
+    /// The data plane's address.
+    pub data: SocketAddr,
+    /// The admin listener's address.
+    pub admin: SocketAddr,
+    /// The keys of the first start, or those the operator set.
+    pub access: Access,
+    /// The program's parts.
+    pub app: Arc<App>,
+    analytics: Analytics,
+    stop: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<()>>,
+}
+
+/// Opens the stores, binds both listeners, and serves.
+pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("cannot create the data folder {}", config.data_dir.display()))?;
+    let data = bind(config.server.listen).await?;
+    let admin = bind(config.server.admin_listen).await?;
+    let registry = registry::Registry::open(&config.registry_url, clock.clone()).await?;
+    let analytics = Analytics::open(start::analytics_settings(&config, &clock))?;
+    let access = start::access(&config, &registry).await?;
+    if config.demo {
+        start::seed_demo(&registry).await?;
+    }
+    let app = App::new(config, clock, registry, &analytics)?;
+    for notice in app.config.notices.iter().chain(&app.notices) {
+        tracing::warn!("{notice}");
+    }
+
+    let (stop, stopping) = Stopping::channel();
+    let limits = ConnectionLimits::of(&app.config.limits);
+    let (data_address, admin_address) = (data.local_addr()?, admin.local_addr()?);
+    let plane = DataPlane { app: Arc::clone(&app), stopping: stopping.clone() };
+    let console = admin::AdminPlane::new(Arc::clone(&app), stopping.clone());
+    let listeners = vec![
+        tokio::spawn(listen::run(data, limits.clone(), plane, stopping.clone())),
+        tokio::spawn(listen::run(admin, limits, console, stopping)),
+    ];
+    tracing::info!(data.address = %data_address, admin.address = %admin_address, "serving");
+    Ok(Running { data: data_address, admin: admin_address, access, app, analytics, stop, listeners })
+}
+
+impl Running {
+    /// Stops accepting, lets calls in flight finish within the grace time, then commits every record.
+    pub async fn stop(self) -> Closed {
+        self.stop.send_replace(true);
+        let grace = self.app.config.server.shutdown_grace;
+        let drained = async {
+            for listener in self.listeners {
+                drop(listener.await);
+            }
+        };
+        if tokio::time::timeout(grace, drained).await.is_err() {
+            tracing::warn!(inflight = self.app.admission.calls(), "calls were still in flight when the grace time ended");
+        }
+        let closed = self.analytics.close(FLUSH_TIME).await;
+        tracing::info!(records.written = closed.written, records.dropped = closed.dropped, "stopped");
+        closed
+    }
+}
+
+/// Serves until SIGTERM or an interrupt, then stops in order; a second signal ends the wait at once.
+pub async fn serve(running: Running) -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    tracing::info!("stopping: calls in flight finish first; signal again to end at once");
+    tokio::select! {
+        closed = running.stop() => {
+            anyhow::ensure!(closed.dropped == 0, "{} records could not be committed", closed.dropped);
+            Ok(())
+        }
+        _ = terminate.recv() => anyhow::bail!("ended by a second signal: calls in flight were cut"),
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("ended by a second signal: calls in flight were cut"),
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}: is another process there?"))
+}

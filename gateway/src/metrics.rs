@@ -1,0 +1,320 @@
+//! Every metric: name, help, labels. Labels stay bounded: never a key, a user or a prompt's text.
+
+use std::sync::{Arc, OnceLock};
+
+use analytics::record::Outcome;
+use dialects::Endpoint;
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+use vocab::Usage;
+
+const SECONDS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0];
+const OVERHEAD_SECONDS: &[f64] = &[0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5];
+const OUTCOMES: [Outcome; 8] = [
+    Outcome::Ok,
+    Outcome::CallerError,
+    Outcome::Refused,
+    Outcome::UpstreamError,
+    Outcome::Timeout,
+    Outcome::Cancelled,
+    Outcome::Truncated,
+    Outcome::Internal,
+];
+const ENDPOINTS: usize = 5;
+
+/// All metrics of one process.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    overhead: Histogram,
+    first_token: HistogramVec,
+    tokens: IntCounterVec,
+    cost: prometheus::CounterVec,
+    attempts: IntCounterVec,
+    prompt_requests: Option<IntCounterVec>,
+    /// Calls between their first byte and their last.
+    pub inflight: IntGauge,
+    /// Calls turned away for want of room, by which limit.
+    pub overloaded: IntCounterVec,
+    /// Wrong, expired and revoked keys.
+    pub unauthenticated: IntCounter,
+    /// Records committed to the store.
+    pub records_written: IntGauge,
+    /// Records that were lost, by class of loss.
+    pub records_dropped: IntGaugeVec,
+    /// Whether a damaged records file was set aside at start.
+    pub records_set_aside: IntGauge,
+    /// The registry's revision this node serves.
+    pub registry_revision: IntGauge,
+    /// Bytes of bodies held in memory.
+    pub buffered_bytes: Gauge,
+}
+
+impl Metrics {
+    /// All metrics, at zero. `by_prompt` adds a counter labelled with prompt names.
+    pub fn new(by_prompt: bool) -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let build = gauges("weir_build_info", "The running build.", &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        keep(&registry, &build)?;
+        let route = ["endpoint", "provider", "model"];
+        let metrics = Self {
+            requests: counters(
+                "weir_requests_total",
+                "Calls by how they ended.",
+                &["endpoint", "provider", "model", "outcome"],
+            )?,
+            duration: histograms(
+                "weir_request_duration_seconds",
+                "From a call's first byte to its last, seconds.",
+                &route,
+                SECONDS,
+            )?,
+            overhead: Histogram::with_opts(
+                HistogramOpts::new("weir_overhead_seconds", "What Weir itself took of a call, seconds.")
+                    .buckets(OVERHEAD_SECONDS.to_vec()),
+            )?,
+            first_token: histograms(
+                "weir_time_to_first_token_seconds",
+                "From a call's first byte to the answer's first content, streams only, seconds.",
+                &route,
+                SECONDS,
+            )?,
+            tokens: counters(
+                "weir_tokens_total",
+                "Tokens by class; input and output are totals, the other classes parts of them.",
+                &["provider", "model", "class"],
+            )?,
+            cost: prometheus::CounterVec::new(
+                Opts::new("weir_cost_usd_total", "Known cost, US dollars."),
+                &["provider", "model"],
+            )?,
+            attempts: counters(
+                "weir_upstream_attempts_total",
+                "Tries upstream by result: ok, or the class of failure.",
+                &["provider", "result"],
+            )?,
+            prompt_requests: by_prompt
+                .then(|| {
+                    counters(
+                        "weir_prompt_requests_total",
+                        "Calls by prompt version and how they ended.",
+                        &["prompt", "version", "outcome"],
+                    )
+                })
+                .transpose()?,
+            inflight: IntGauge::new("weir_inflight", "Calls being answered now.")?,
+            overloaded: counters("weir_overloaded_total", "Calls turned away for want of room.", &["limit"])?,
+            unauthenticated: IntCounter::new(
+                "weir_unauthenticated_total",
+                "Calls with no key, or a wrong, expired or revoked one.",
+            )?,
+            records_written: IntGauge::new("weir_records_written_total", "Records committed to the store.")?,
+            records_dropped: gauges(
+                "weir_records_dropped_total",
+                "What was not recorded, by class: bodies, calls.",
+                &["class"],
+            )?,
+            records_set_aside: IntGauge::new(
+                "weir_records_file_set_aside",
+                "1 when a damaged records file was set aside at start.",
+            )?,
+            registry_revision: IntGauge::new("weir_registry_revision", "The registry revision served.")?,
+            buffered_bytes: Gauge::new("weir_buffered_bytes", "Bytes of bodies held in memory.")?,
+            registry,
+        };
+        metrics.register()?;
+        Ok(metrics)
+    }
+
+    fn register(&self) -> Result<(), prometheus::Error> {
+        let registry = &self.registry;
+        keep(registry, &self.requests)?;
+        keep(registry, &self.duration)?;
+        keep(registry, &self.overhead)?;
+        keep(registry, &self.first_token)?;
+        keep(registry, &self.tokens)?;
+        keep(registry, &self.cost)?;
+        keep(registry, &self.attempts)?;
+        keep(registry, &self.inflight)?;
+        keep(registry, &self.overloaded)?;
+        keep(registry, &self.unauthenticated)?;
+        keep(registry, &self.records_written)?;
+        keep(registry, &self.records_dropped)?;
+        keep(registry, &self.records_set_aside)?;
+        keep(registry, &self.registry_revision)?;
+        keep(registry, &self.buffered_bytes)?;
+        match &self.prompt_requests {
+            Some(counters) => keep(registry, counters),
+            None => Ok(()),
+        }
+    }
+
+    /// All metrics in Prometheus's text format.
+    pub fn text(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+
+    /// Counts one try upstream.
+    pub fn attempt(&self, provider: &str, result: &str) {
+        self.attempts.with_label_values(&[provider, result]).inc();
+    }
+
+    /// Counts one call of a prompt version, where that is enabled.
+    pub fn prompt_request(&self, prompt: &str, version: u32, outcome: Outcome) {
+        if let Some(counters) = &self.prompt_requests {
+            counters.with_label_values(&[prompt, &version.to_string(), outcome.as_str()]).inc();
+        }
+    }
+
+    /// Handles for calls that reached no provider.
+    pub fn unrouted(self: &Arc<Self>) -> RouteMetrics {
+        RouteMetrics::new(self, "", "")
+    }
+}
+
+/// The metrics of one provider and model, looked up once and kept beside the route.
+pub struct RouteMetrics {
+    metrics: Arc<Metrics>,
+    provider: Arc<str>,
+    model: Arc<str>,
+    endpoints: [OnceLock<EndpointMetrics>; ENDPOINTS],
+    tokens: OnceLock<[IntCounter; 6]>,
+    attempts_ok: OnceLock<IntCounter>,
+}
+
+struct EndpointMetrics {
+    outcomes: [IntCounter; OUTCOMES.len()],
+    duration: Histogram,
+    first_token: Histogram,
+}
+
+impl RouteMetrics {
+    /// Handles for calls to `model` at `provider`.
+    pub fn new(metrics: &Arc<Metrics>, provider: &str, model: &str) -> Self {
+        Self {
+            metrics: Arc::clone(metrics),
+            provider: provider.into(),
+            model: model.into(),
+            endpoints: Default::default(),
+            tokens: OnceLock::new(),
+            attempts_ok: OnceLock::new(),
+        }
+    }
+
+    /// Counts a finished call; times are in seconds.
+    pub fn finished(&self, endpoint: Endpoint, outcome: Outcome, duration: f64, overhead: f64) {
+        let endpoint = self.endpoint(endpoint);
+        endpoint.outcomes[outcome as usize].inc();
+        endpoint.duration.observe(duration);
+        self.metrics.overhead.observe(overhead);
+    }
+
+    /// Notes the first content of a stream, in seconds from the call's first byte.
+    pub fn first_token(&self, endpoint: Endpoint, seconds: f64) {
+        self.endpoint(endpoint).first_token.observe(seconds);
+    }
+
+    /// Counts tokens.
+    pub fn tokens(&self, usage: &Usage) {
+        let counters = self.tokens.get_or_init(|| {
+            ["input", "cached_input", "cache_write", "output", "reasoning", "audio"].map(|class| {
+                self.metrics.tokens.with_label_values(&[&*self.provider, &*self.model, class])
+            })
+        });
+        let counts =
+            [usage.input, usage.cached_input, usage.cache_write, usage.output, usage.reasoning, usage.audio()];
+        for (counter, count) in counters.iter().zip(counts) {
+            if count > 0 {
+                counter.inc_by(count);
+            }
+        }
+    }
+
+    /// Counts a try that was answered.
+    pub fn attempt_ok(&self) {
+        self.attempts_ok
+            .get_or_init(|| self.metrics.attempts.with_label_values(&[&*self.provider, "ok"]))
+            .inc();
+    }
+
+    /// Counts known cost.
+    pub fn cost(&self, cost: vocab::NanoUsd) {
+        #[expect(clippy::cast_precision_loss, reason = "a metric is a float; records keep the exact amount")]
+        let dollars = cost.0 as f64 / 1e9;
+        self.metrics.cost.with_label_values(&[&*self.provider, &*self.model]).inc_by(dollars.max(0.0));
+    }
+
+    fn endpoint(&self, endpoint: Endpoint) -> &EndpointMetrics {
+        self.endpoints[endpoint as usize].get_or_init(|| {
+            let route = [endpoint.as_str(), &*self.provider, &*self.model];
+            EndpointMetrics {
+                outcomes: OUTCOMES.map(|outcome| {
+                    self.metrics.requests.with_label_values(&[route[0], route[1], route[2], outcome.as_str()])
+                }),
+                duration: self.metrics.duration.with_label_values(&route),
+                first_token: self.metrics.first_token.with_label_values(&route),
+            }
+        })
+    }
+}
+
+fn keep<C: Collector + Clone + 'static>(registry: &Registry, collector: &C) -> Result<(), prometheus::Error> {
+    registry.register(Box::new(collector.clone()))
+}
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    IntCounterVec::new(Opts::new(name, help), labels)
+}
+
+fn gauges(name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    IntGaugeVec::new(Opts::new(name, help), labels)
+}
+
+fn histograms(
+    name: &str,
+    help: &str,
+    labels: &[&str],
+    buckets: &[f64],
+) -> Result<HistogramVec, prometheus::Error> {
+    HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_call_shows_with_its_labels() {
+        let metrics = Arc::new(Metrics::new(false).unwrap());
+        let route = RouteMetrics::new(&metrics, "openai", "gpt-4o");
+        route.finished(Endpoint::ChatCompletions, Outcome::Ok, 0.5, 0.000_1);
+        route.tokens(&Usage { input: 12, output: 3, ..Usage::default() });
+        let text = metrics.text();
+        for line in [
+            r#"weir_requests_total{endpoint="chat_completions",model="gpt-4o",outcome="ok",provider="openai"} 1"#,
+            r#"weir_tokens_total{class="input",model="gpt-4o",provider="openai"} 12"#,
+            "weir_overhead_seconds_count 1",
+        ] {
+            assert!(text.contains(line), "{line} is missing in {text}");
+        }
+    }
+
+    #[test]
+    fn endpoints_and_outcomes_are_indexed_by_their_order() {
+        let all = [
+            Endpoint::ChatCompletions,
+            Endpoint::Responses,
+            Endpoint::Completions,
+            Endpoint::Embeddings,
+            Endpoint::Passthrough,
+        ];
+        assert!(all.iter().enumerate().all(|(at, endpoint)| *endpoint as usize == at) && all.len() == ENDPOINTS);
+        assert!(OUTCOMES.iter().enumerate().all(|(at, outcome)| *outcome as usize == at));
+    }
+}

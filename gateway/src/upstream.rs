@@ -1,0 +1,332 @@
+//! Sends one call to one provider and waits for the status: addressed, signed, on a pooled connection.
+
+pub mod body;
+pub mod connect;
+pub mod demo;
+pub mod pool;
+pub mod provider;
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dialects::Endpoint;
+use dialects::body::Body;
+use dialects::fault::{self, FailureClass, Fault};
+use dialects::watch::{self, Facts};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use tokio::time::timeout;
+use vocab::Time;
+
+use crate::bounded::{self, Unread};
+use body::SendBody;
+use pool::Lease;
+pub use provider::{Provider, Providers};
+
+/// The most of an error answer that is read.
+const ERROR_ANSWER_BYTES: usize = 1024 * 1024;
+/// How long the body of an error answer may take.
+const ERROR_ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// What goes to a provider.
+pub struct Outgoing {
+    /// Which endpoint it is for.
+    pub endpoint: Endpoint,
+    /// The HTTP method.
+    pub method: Method,
+    /// What follows `/v1` in the caller's URL, query included: `/chat/completions`.
+    pub path: Box<str>,
+    /// The body, or `None` for a request without one.
+    pub body: Option<Bytes>,
+    /// The body's media type, when it is not JSON.
+    pub content_type: Option<http::HeaderValue>,
+    /// Whether an event stream was asked for.
+    pub stream: bool,
+    /// How many Weirs this call has passed through, this one included.
+    pub hops: u8,
+}
+
+/// How long one try may take, and how much it may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Until the head of the answer.
+    pub head: Duration,
+    /// Until the end of a whole answer.
+    pub whole: Duration,
+    /// Bytes of a whole answer.
+    pub answer_bytes: usize,
+}
+
+/// An answer with a success status.
+pub enum Answer {
+    /// All of it.
+    Whole {
+        /// The provider's headers.
+        headers: HeaderMap,
+        /// The provider's status.
+        status: StatusCode,
+        /// The body.
+        bytes: Bytes,
+        /// What it tells.
+        facts: Facts,
+    },
+    /// A body still arriving.
+    Stream {
+        /// The provider's headers.
+        headers: HeaderMap,
+        /// The provider's status.
+        status: StatusCode,
+        /// What arrives, and the connection it arrives on.
+        arriving: Arriving,
+    },
+}
+
+/// A body still arriving. Dropping it before its end closes the connection, which cancels the call upstream.
+pub enum Arriving {
+    /// From a provider.
+    Network {
+        /// The body.
+        body: Incoming,
+        /// The connection, given back at the body's end.
+        lease: Lease,
+    },
+    /// From the demo provider.
+    Made(std::vec::IntoIter<Bytes>),
+}
+
+/// A try that failed: what it means, and what of it may be shown to the caller.
+#[derive(Debug)]
+pub struct Failure {
+    /// What it means.
+    pub fault: Fault,
+    /// The provider's status, if it answered.
+    pub status: Option<StatusCode>,
+    /// The provider's headers, if it answered.
+    pub headers: HeaderMap,
+    /// The provider's body, when it is an error in OpenAI's shape.
+    pub body: Option<Bytes>,
+    /// Whether nothing of the request can have reached the provider's application.
+    pub unsent: bool,
+}
+
+impl Provider {
+    /// Sends `outgoing` and waits for the status; whole answers are read to their end.
+    pub async fn send(&self, outgoing: &Outgoing, patience: Patience) -> Result<Answer, Failure> {
+        if self.pool().is_none() {
+            return demo::answer(outgoing);
+        }
+        let (lease, response) = match timeout(patience.head, self.exchange(outgoing)).await {
+            Ok(exchanged) => exchanged.map_err(Failure::from)?,
+            Err(_) => return Err(Failure::timed_out("the provider sent no answer in time")),
+        };
+        let (head, body) = response.into_parts();
+        if !head.status.is_success() {
+            return Err(failed(head, body, lease, self.clock().now()).await);
+        }
+        if outgoing.endpoint == Endpoint::Passthrough || (outgoing.stream && is_event_stream(&head.headers)) {
+            let arriving = Arriving::Network { body, lease };
+            return Ok(Answer::Stream { headers: head.headers, status: head.status, arriving });
+        }
+        match timeout(patience.whole, bounded::collect(body, patience.answer_bytes)).await {
+            Ok(Ok(bytes)) => {
+                lease.give_back();
+                whole(outgoing, head, bytes)
+            }
+            Ok(Err(Unread::TooLarge)) => Err(Failure::garbled(
+                format!("the provider's answer is over {} bytes", patience.answer_bytes),
+                head.status,
+            )),
+            Ok(Err(Unread::Broken(error))) => Err(Failure::broken_off(&error, head.status)),
+            Err(_) => Err(Failure::timed_out("the provider did not finish its answer in time")),
+        }
+    }
+
+    /// Sends a request whose body is the caller's own, streamed; it cannot be sent twice.
+    pub async fn send_streamed(
+        &self,
+        outgoing: &Outgoing,
+        body: Incoming,
+        patience: Patience,
+    ) -> Result<Answer, Failure> {
+        let Some(pool) = self.pool() else { return demo::answer(outgoing) };
+        let exchange = async {
+            let mut lease = pool.take().await?;
+            let response = lease.send(self.address(outgoing, SendBody::Streamed(body))?).await?;
+            Ok::<_, Unsent>((lease, response))
+        };
+        let (lease, response) = match timeout(patience.head, exchange).await {
+            Ok(exchanged) => exchanged.map_err(Failure::from)?,
+            Err(_) => return Err(Failure::timed_out("the provider sent no answer in time")),
+        };
+        let (head, body) = response.into_parts();
+        if !head.status.is_success() {
+            return Err(failed(head, body, lease, self.clock().now()).await);
+        }
+        let arriving = Arriving::Network { body, lease };
+        Ok(Answer::Stream { headers: head.headers, status: head.status, arriving })
+    }
+
+    /// One request and the head of its answer. A pooled connection may have gone stale unnoticed: that costs
+    /// one more try on a new connection, and is no failure of the provider.
+    async fn exchange(&self, outgoing: &Outgoing) -> Result<(Lease, Response<Incoming>), Unsent> {
+        let Some(pool) = self.pool() else { return Err(Unsent::closed()) };
+        let mut lease = pool.take().await?;
+        match lease.send(self.request(outgoing)?).await {
+            Ok(response) => Ok((lease, response)),
+            Err(unsent) if lease.reused() && unsent.looks_stale() => {
+                drop(lease);
+                let mut lease = pool.connect().await?;
+                let response = lease.send(self.request(outgoing)?).await?;
+                Ok((lease, response))
+            }
+            Err(unsent) => Err(unsent),
+        }
+    }
+
+    fn request(&self, outgoing: &Outgoing) -> Result<Request<SendBody>, Unsent> {
+        self.address(outgoing, SendBody::Whole(outgoing.body.clone()))
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.trim_start().get(..17).is_some_and(|start| start.eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// Judges a whole answer with a success status: it must be JSON, and an error inside a 200 is an error.
+fn whole(outgoing: &Outgoing, head: http::response::Parts, bytes: Bytes) -> Result<Answer, Failure> {
+    match watch::read_whole(outgoing.endpoint, &bytes) {
+        Ok(facts) => Ok(Answer::Whole { headers: head.headers, status: head.status, bytes, facts }),
+        Err(fault) => {
+            Err(Failure { fault, status: Some(head.status), headers: head.headers, body: None, unsent: false })
+        }
+    }
+}
+
+/// Whether a body is an error in OpenAI's shape, so that a caller may read it as it came.
+fn is_openai_error(bytes: &[u8]) -> bool {
+    let error = Body::scan(bytes).ok().and_then(|body| body.get("error").map(|error| error.get()));
+    error.is_some_and(|error| error.starts_with('{'))
+}
+
+async fn failed(head: http::response::Parts, body: Incoming, lease: Lease, now: Time) -> Failure {
+    let read = timeout(ERROR_ANSWER_TIME, bounded::collect(body, ERROR_ANSWER_BYTES)).await;
+    let bytes = match read {
+        Ok(Ok(bytes)) => {
+            lease.give_back();
+            bytes
+        }
+        Ok(Err(_)) | Err(_) => Bytes::new(),
+    };
+    let status = head.status.as_u16();
+    let wait = fault::retry_after(status, |name| head.headers.get(name).and_then(|value| value.to_str().ok()), now);
+    let fault = fault::read_fault(status, wait, &bytes);
+    let body = is_openai_error(&bytes).then_some(bytes);
+    Failure { fault, status: Some(head.status), headers: head.headers, body, unsent: false }
+}
+
+impl Failure {
+    /// What a call without a single try is answered with.
+    pub fn untried() -> Self {
+        Self::without_answer(FailureClass::Unreachable, "no provider was tried")
+    }
+
+    fn without_answer(class: FailureClass, message: impl Into<String>) -> Self {
+        let fault = Fault::new(class, message);
+        Self { fault, status: None, headers: HeaderMap::new(), body: None, unsent: false }
+    }
+
+    fn timed_out(message: &str) -> Self {
+        Self::without_answer(FailureClass::Timeout, message)
+    }
+
+    fn garbled(message: String, status: StatusCode) -> Self {
+        Self { status: Some(status), ..Self::without_answer(FailureClass::Garbled, message) }
+    }
+
+    fn broken_off(error: &hyper::Error, status: StatusCode) -> Self {
+        let message = format!("the provider broke off its answer: {error}");
+        Self { status: Some(status), ..Self::without_answer(FailureClass::Transient, message) }
+    }
+}
+
+/// Why a request got no answer.
+#[derive(Debug)]
+pub struct Unsent {
+    cause: Cause,
+    /// Whether the request never left this machine.
+    unsent: bool,
+}
+
+#[derive(Debug)]
+enum Cause {
+    Unreachable(io::Error),
+    Broken(hyper::Error),
+    Unaddressed(http::Error),
+    Closed,
+}
+
+impl Unsent {
+    fn unreachable(error: io::Error) -> Self {
+        Self { cause: Cause::Unreachable(error), unsent: true }
+    }
+
+    fn broken(error: hyper::Error, request: Option<Request<SendBody>>) -> Self {
+        Self { cause: Cause::Broken(error), unsent: request.is_some() }
+    }
+
+    fn unaddressed(error: http::Error) -> Self {
+        Self { cause: Cause::Unaddressed(error), unsent: true }
+    }
+
+    const fn closed() -> Self {
+        Self { cause: Cause::Closed, unsent: true }
+    }
+
+    /// Whether this is what a connection looks like that the provider had closed before the request.
+    fn looks_stale(&self) -> bool {
+        match &self.cause {
+            Cause::Broken(error) => self.unsent || error.is_incomplete_message() || error.is_closed() || is_reset(error),
+            Cause::Closed => true,
+            Cause::Unreachable(_) | Cause::Unaddressed(_) => false,
+        }
+    }
+}
+
+fn is_reset(error: &hyper::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|error| matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
+}
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            Cause::Unreachable(error) => write!(f, "the provider cannot be reached: {error}"),
+            Cause::Broken(error) => write!(f, "the connection to the provider broke: {error}"),
+            Cause::Unaddressed(error) => write!(f, "the request cannot be addressed: {error}"),
+            Cause::Closed => f.write_str("the connection to the provider is closed"),
+        }
+    }
+}
+
+impl From<Unsent> for Failure {
+    fn from(unsent: Unsent) -> Self {
+        let class = match &unsent.cause {
+            Cause::Unreachable(error) if error.kind() == io::ErrorKind::TimedOut => FailureClass::Timeout,
+            Cause::Unreachable(_) | Cause::Closed => FailureClass::Unreachable,
+            Cause::Broken(_) => FailureClass::Transient,
+            Cause::Unaddressed(_) => FailureClass::CallerFault,
+        };
+        let mut text = unsent.to_string();
+        if let Cause::Broken(error) = &unsent.cause
+            && let Some(source) = error.source()
+        {
+            text.push_str(": ");
+            text.push_str(&source.to_string());
+        }
+        Self { unsent: unsent.unsent, ..Self::without_answer(class, text) }
+    }
+}
