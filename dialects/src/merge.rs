@@ -83,8 +83,9 @@ pub fn merge<'a>(
         Endpoint::Completions => completions::merge(body, contribution, edit)?,
         Endpoint::Embeddings | Endpoint::Passthrough => return Err(takes_no_prompt(endpoint)),
     }
+    let model = model(body, contribution)?;
     if named_model(body)?.is_none() {
-        edit.set("model", json(&model(body, contribution)?));
+        edit.set("model", json(&*model));
     }
     settings::merge(endpoint, body, contribution, edit)
 }

@@ -118,10 +118,11 @@ type Versioned = Option<(&'static str, Selector)>;
 
 fn selector(object: &Body<'_>, key: &'static str, param: &'static str) -> Result<Versioned, NamingError> {
     let Some(raw) = object.get(key) else { return Ok(None) };
-    let text = match raw.get().starts_with('"') {
-        true => object.text(key)?.unwrap_or_default(),
-        false if raw.get().starts_with(|first: char| first.is_ascii_digit()) => Cow::Borrowed(raw.get()),
-        false => return Err(BodyError::wrong_type(param, "a label, a version or a version number").into()),
+    let text = if raw.get().bytes().all(|byte| byte.is_ascii_digit()) {
+        Cow::Borrowed(raw.get())
+    } else {
+        let wrong = |_| BodyError::wrong_type(param, "a label, a version or a version number");
+        object.text(key).map_err(wrong)?.unwrap_or_default()
     };
     let selector = text.parse().map_err(|error| NamingError::Name { param, error })?;
     Ok(Some((param, selector)))
