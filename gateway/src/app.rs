@@ -42,27 +42,27 @@ pub struct App {
     pub default_project: Arc<str>,
     /// The second in which a wrong key was last recorded.
     pub last_recorded_intrusion: AtomicI64,
-    /// What operators should see at `/readyz` although Weir serves.
-    pub notices: Vec<String>,
 }
 
 impl App {
     /// Puts the parts together. Opens no socket.
-    pub fn new(config: Config, clock: Clock, registry: Registry, analytics: &Analytics) -> anyhow::Result<Arc<Self>> {
+    pub fn new(
+        config: Config,
+        clock: Clock,
+        registry: Registry,
+        analytics: &Analytics,
+    ) -> anyhow::Result<Arc<Self>> {
         let metrics = Arc::new(Metrics::new(config.metrics.prompt_label)?);
         let catalogue = Arc::new(catalogue(&config)?);
         let providers = Providers::new(&config, &clock)?;
         let router = Router::new(providers, config.aliases.clone(), catalogue, Arc::clone(&metrics));
-        let notices: Vec<String> = analytics.notices().to_vec();
-        metrics.records_set_aside.set(i64::from(!notices.is_empty()));
         Ok(Arc::new(Self {
             admission: Admission::new(&config.limits, Arc::clone(&metrics)),
             unrouted: metrics.unrouted(),
             store: Arc::clone(&analytics.store),
             recorder: analytics.recorder.clone(),
-            default_project: Arc::from("default"),
+            default_project: Arc::from(registry::DEFAULT_PROJECT),
             last_recorded_intrusion: AtomicI64::new(0),
-            notices,
             router,
             metrics,
             registry,
@@ -71,12 +71,22 @@ impl App {
         }))
     }
 
+    /// What an operator should know although Weir serves.
+    pub fn notices(&self) -> Vec<String> {
+        let set_aside = self.store.condition().set_aside;
+        set_aside
+            .map(|set_aside| format!("a damaged records file was set aside: {set_aside}"))
+            .into_iter()
+            .collect()
+    }
+
     /// Brings the gauges that mirror other counters up to date, for `/metrics`.
     pub fn refresh_gauges(&self) {
         let counts = self.recorder.counts();
         self.metrics.records_written.set(gauge(counts.written));
         self.metrics.records_dropped.with_label_values(&["calls"]).set(gauge(counts.dropped_calls));
         self.metrics.records_dropped.with_label_values(&["bodies"]).set(gauge(counts.dropped_bodies));
+        self.metrics.records_set_aside.set(i64::from(self.store.condition().set_aside.is_some()));
         self.metrics.registry_revision.set(self.registry.snapshot().revision());
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         self.metrics.buffered_bytes.set(self.admission.bytes() as f64);
@@ -90,6 +100,7 @@ fn gauge(count: u64) -> i64 {
 fn catalogue(config: &Config) -> anyhow::Result<Catalogue> {
     let shipped = Catalogue::parse(SHIPPED_PRICES).context("the shipped price catalogue is damaged")?;
     let Some(path) = &config.prices else { return Ok(shipped) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the prices in {}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the prices in {}", path.display()))?;
     shipped.with_overrides(&text).with_context(|| format!("the prices in {} are wrong", path.display()))
 }

@@ -51,11 +51,11 @@ mod tests {
 
     use super::*;
 
-    fn pieces(
-        texts: &[&'static str],
-    ) -> impl Body<Data = Bytes, Error = Infallible> + Unpin + use<> {
-        let frames: Vec<_> =
-            texts.iter().map(|text| Ok(http_body::Frame::data(Bytes::from_static(text.as_bytes())))).collect();
+    fn pieces(texts: &[&'static str]) -> impl Body<Data = Bytes, Error = Infallible> + Unpin + use<> {
+        let frames: Vec<_> = texts
+            .iter()
+            .map(|text| Ok(http_body::Frame::data(Bytes::from_static(text.as_bytes()))))
+            .collect();
         StreamBody::new(futures_util::stream::iter(frames))
     }
 

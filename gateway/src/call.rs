@@ -23,6 +23,7 @@ use hyper::body::Incoming;
 use crate::app::App;
 use crate::refusal::Refusal;
 use crate::routing::plan::{Next, Plan};
+use admission::Announces as _;
 use entry::Entry;
 use relay::Body;
 use reply::Reply;

@@ -21,13 +21,16 @@ pub fn ready(app: &App, stopping: &Stopping) -> Response<Body> {
 
 /// The status and the body of `/readyz`, for both listeners.
 pub fn readiness(app: &App, stopping: &Stopping) -> (StatusCode, serde_json::Value) {
-    let (status, word) =
-        if stopping.has_begun() { (StatusCode::SERVICE_UNAVAILABLE, "stopping") } else { (StatusCode::OK, "ready") };
+    let (status, word) = if stopping.has_begun() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
+    } else {
+        (StatusCode::OK, "ready")
+    };
     let value = json!({
         "status": word,
         "version": env!("CARGO_PKG_VERSION"),
         "registry_revision": app.registry.snapshot().revision(),
-        "notices": app.notices,
+        "notices": app.notices(),
     });
     (status, value)
 }

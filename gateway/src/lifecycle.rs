@@ -21,6 +21,9 @@ use crate::surface::DataPlane;
 /// How long the recorder may take to commit what it holds, after the last call has ended.
 const FLUSH_TIME: Duration = Duration::from_secs(20);
 
+/// How often records past their retention are looked for.
+const PURGE_EVERY: Duration = Duration::from_hours(1);
+
 /// A running gateway.
 pub struct Running {
     /// The data plane's address.
@@ -49,7 +52,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         start::seed_demo(&registry).await?;
     }
     let app = App::new(config, clock, registry, &analytics)?;
-    for notice in app.config.notices.iter().chain(&app.notices) {
+    for notice in app.config.notices.iter().chain(&app.notices()) {
         tracing::warn!("{notice}");
     }
 
@@ -60,7 +63,8 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     let console = admin::AdminPlane::new(Arc::clone(&app), stopping.clone());
     let listeners = vec![
         tokio::spawn(listen::run(data, limits.clone(), plane, stopping.clone())),
-        tokio::spawn(listen::run(admin, limits, console, stopping)),
+        tokio::spawn(listen::run(admin, limits, console, stopping.clone())),
+        tokio::spawn(forget_old_calls(Arc::clone(&app), stopping)),
     ];
     tracing::info!(data.address = %data_address, admin.address = %admin_address, "serving");
     Ok(Running { data: data_address, admin: admin_address, access, app, analytics, stop, listeners })
@@ -77,7 +81,10 @@ impl Running {
             }
         };
         if tokio::time::timeout(grace, drained).await.is_err() {
-            tracing::warn!(inflight = self.app.admission.calls(), "calls were still in flight when the grace time ended");
+            tracing::warn!(
+                inflight = self.app.admission.calls(),
+                "calls were still in flight when the grace time ended"
+            );
         }
         let closed = self.analytics.close(FLUSH_TIME).await;
         tracing::info!(records.written = closed.written, records.dropped = closed.dropped, "stopped");
@@ -103,6 +110,24 @@ pub async fn serve(running: Running) -> anyhow::Result<()> {
     }
 }
 
+/// Deletes records past their retention, once an hour.
+async fn forget_old_calls(app: Arc<App>, mut stopping: Stopping) {
+    let Some(retention) = app.config.records.retention else { return };
+    loop {
+        match app.store.purge(app.clock.now().minus(retention)).await {
+            Ok(0) => {}
+            Ok(calls) => tracing::info!(calls, "deleted records past their retention"),
+            Err(error) => tracing::warn!(error = %error, "cannot delete records past their retention"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(PURGE_EVERY) => {}
+            () = stopping.begins() => return,
+        }
+    }
+}
+
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}: is another process there?"))
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: is another process there?"))
 }

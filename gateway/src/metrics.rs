@@ -6,14 +6,15 @@ use analytics::record::Outcome;
 use dialects::Endpoint;
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 use vocab::Usage;
 
 const SECONDS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0];
-const OVERHEAD_SECONDS: &[f64] = &[0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5];
+const OVERHEAD_SECONDS: &[f64] =
+    &[0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5];
 const OUTCOMES: [Outcome; 8] = [
     Outcome::Ok,
     Outcome::CallerError,
@@ -223,12 +224,17 @@ impl RouteMetrics {
     /// Counts tokens.
     pub fn tokens(&self, usage: &Usage) {
         let counters = self.tokens.get_or_init(|| {
-            ["input", "cached_input", "cache_write", "output", "reasoning", "audio"].map(|class| {
-                self.metrics.tokens.with_label_values(&[&*self.provider, &*self.model, class])
-            })
+            ["input", "cached_input", "cache_write", "output", "reasoning", "audio"]
+                .map(|class| self.metrics.tokens.with_label_values(&[&*self.provider, &*self.model, class]))
         });
-        let counts =
-            [usage.input, usage.cached_input, usage.cache_write, usage.output, usage.reasoning, usage.audio()];
+        let counts = [
+            usage.input,
+            usage.cached_input,
+            usage.cache_write,
+            usage.output,
+            usage.reasoning,
+            usage.audio(),
+        ];
         for (counter, count) in counters.iter().zip(counts) {
             if count > 0 {
                 counter.inc_by(count);
@@ -314,7 +320,9 @@ mod tests {
             Endpoint::Embeddings,
             Endpoint::Passthrough,
         ];
-        assert!(all.iter().enumerate().all(|(at, endpoint)| *endpoint as usize == at) && all.len() == ENDPOINTS);
+        assert!(
+            all.iter().enumerate().all(|(at, endpoint)| *endpoint as usize == at) && all.len() == ENDPOINTS
+        );
         assert!(OUTCOMES.iter().enumerate().all(|(at, outcome)| *outcome as usize == at));
     }
 }

@@ -42,7 +42,7 @@ fn prompts(app: &App, caller: &Caller) -> impl Iterator<Item = Value> {
     let snapshot = app.registry.snapshot();
     let mut names: Vec<String> = snapshot
         .prompt_names(&caller.key.project)
-        .filter(|prompt| caller.key.scope.allows_prompt(prompt.name.as_str()))
+        .filter(|prompt| caller.key.scope.allows_prompt(&prompt.name))
         .map(|prompt| format!("prompt:{}", prompt.name))
         .collect();
     names.sort_unstable();

@@ -6,7 +6,7 @@ use dialects::merge::RenderedItem;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
-use registry::resolve::Resolved;
+use registry::Resolved;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use vocab::{PromptRef, Selector};
@@ -73,7 +73,10 @@ async fn render(
     let _permit = app.admission.admit(&head.headers, body.announced())?;
     let bytes = intake::read(body, &app.config.limits).await?;
     let asked: RenderRequest = serde_json::from_slice(&bytes).map_err(|error| {
-        Refusal::new(Kind::InvalidRequest, format!("the body must be {{variables, label?, version?}}: {error}"))
+        Refusal::new(
+            Kind::InvalidRequest,
+            format!("the body must be {{variables, label?, version?}}: {error}"),
+        )
     })?;
     let version = asked.version.map(|version| match version {
         Value::String(text) => text,
@@ -127,7 +130,9 @@ fn one_selector(label: Option<&str>, version: Option<&str>) -> Result<Option<Sel
         (Some(text), None) | (None, Some(text)) => text,
         (None, None) => return Ok(None),
     };
-    text.parse().map(Some).map_err(|error: vocab::NameError| Refusal::new(Kind::InvalidRequest, error.to_string()))
+    text.parse()
+        .map(Some)
+        .map_err(|error: vocab::NameError| Refusal::new(Kind::InvalidRequest, error.to_string()))
 }
 
 async fn resolve(
@@ -137,7 +142,9 @@ async fn resolve(
     selector: &Option<Selector>,
 ) -> Result<Resolved, Refusal> {
     let name = percent_decode_str(name).decode_utf8_lossy();
-    let name = name.parse().map_err(|error: vocab::NameError| Refusal::new(Kind::InvalidRequest, error.to_string()))?;
+    let name = name
+        .parse()
+        .map_err(|error: vocab::NameError| Refusal::new(Kind::InvalidRequest, error.to_string()))?;
     let reference = PromptRef { name, selector: selector.clone() };
     let resolved = app.registry.resolve(&caller.key.project, &reference).await?;
     may_use(caller, &resolved, reference.selector.as_ref())?;

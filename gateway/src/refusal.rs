@@ -106,8 +106,12 @@ impl Kind {
             Self::UpstreamCredentials => {
                 (StatusCode::BAD_GATEWAY, "upstream_credentials", SERVER, Outcome::UpstreamError)
             }
-            Self::UpstreamError => (StatusCode::BAD_GATEWAY, "upstream_error", SERVER, Outcome::UpstreamError),
-            Self::UpstreamTimeout => (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", SERVER, Outcome::Timeout),
+            Self::UpstreamError => {
+                (StatusCode::BAD_GATEWAY, "upstream_error", SERVER, Outcome::UpstreamError)
+            }
+            Self::UpstreamTimeout => {
+                (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", SERVER, Outcome::Timeout)
+            }
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", SERVER, Refused),
             Self::Internal => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal_error", SERVER, Outcome::Internal)

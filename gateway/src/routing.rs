@@ -121,7 +121,8 @@ impl Router {
         {
             return Some((provider, name));
         }
-        let lists = |provider: &&Arc<Provider>| provider.settings().models.iter().any(|listed| listed == model);
+        let lists =
+            |provider: &&Arc<Provider>| provider.settings().models.iter().any(|listed| listed == model);
         if let Some(provider) = self.providers.iter().find(lists) {
             return Some((provider, model));
         }

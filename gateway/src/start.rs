@@ -4,14 +4,19 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use analytics::BodyPolicy;
 use anyhow::Context as _;
-use config::Config;
-use registry::Registry;
+use config::{Bodies, Config};
+use registry::content::Content;
+use registry::{DEFAULT_PROJECT, NewVersion, Registry, Role, Who};
+use serde::Deserialize;
 use serde_json::json;
-use vocab::{Clock, Secret};
+use vocab::{Clock, LabelName, PromptName, Secret};
 
 /// The file that holds the secrets of the first start.
 const FIRST_START_FILE: &str = "first-start.json";
+/// The prompt `--demo` seeds.
+pub const DEMO_PROMPT: &str = "demo/support-reply";
 
 /// How to get in: the admin token and a virtual key.
 #[derive(Debug)]
@@ -29,42 +34,86 @@ pub async fn access(config: &Config, registry: &Registry) -> anyhow::Result<Acce
     let first = registry.bootstrap(config.admin_token.as_ref(), config.api_key.as_ref()).await?;
     let path = config.data_dir.join(FIRST_START_FILE);
     if !first.fresh {
-        let known = read_first_start(&path);
+        let known = read_first_start(&config.data_dir);
         return Ok(Access {
-            admin_token: config.admin_token.clone().or_else(|| known.as_ref().map(|(token, _)| token.clone())),
-            api_key: config.api_key.clone().or_else(|| known.map(|(_, key)| key)),
+            admin_token: config.admin_token.clone().or(known.admin_token),
+            api_key: config.api_key.clone().or(known.api_key),
             file: None,
         });
     }
-    let secrets = json!({"admin_token": first.admin_token.expose(), "api_key": first.api_key.expose()});
-    write_private(&path, &secrets.to_string())
+    let shown = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+    let secrets = json!({"admin_token": shown(&first.admin_token), "api_key": shown(&first.api_key)});
+    write_private(&path, &format!("{secrets:#}\n"))
         .with_context(|| format!("cannot write the first secrets to {}", path.display()))?;
-    Ok(Access { admin_token: Some(first.admin_token), api_key: Some(first.api_key), file: Some(path) })
+    Ok(Access {
+        admin_token: first.admin_token.or_else(|| config.admin_token.clone()),
+        api_key: first.api_key.or_else(|| config.api_key.clone()),
+        file: Some(path),
+    })
 }
 
-fn read_first_start(path: &Path) -> Option<(Secret, Secret)> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let value: serde_json::Value = serde_json::from_str(&text).ok()?;
-    Some((Secret::new(value["admin_token"].as_str()?), Secret::new(value["api_key"].as_str()?)))
+/// The secrets the first start wrote, as far as they are still there.
+#[derive(Default, Deserialize)]
+pub struct FirstStart {
+    /// The admin API's token.
+    pub admin_token: Option<Secret>,
+    /// The virtual key.
+    pub api_key: Option<Secret>,
+}
+
+/// Reads what the first start wrote into this data folder.
+pub fn read_first_start(data_dir: &Path) -> FirstStart {
+    let text = std::fs::read_to_string(data_dir.join(FIRST_START_FILE)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// Writes a file only its owner can read.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
 /// What the record store is opened with.
 pub fn analytics_settings(config: &Config, clock: &Clock) -> analytics::Settings {
-    let mut settings = analytics::Settings::new(config.analytics_url.clone(), clock.clone());
-    settings.queue_bytes = config.records.queue_bytes;
-    settings.node.clone_from(&config.node);
-    settings
+    analytics::Settings {
+        url: config.analytics_url.clone(),
+        queue_bytes: config.records.queue_bytes,
+        bodies: match config.records.bodies {
+            Bodies::Off => BodyPolicy::Off,
+            Bodies::Metadata => BodyPolicy::Metadata,
+            Bodies::Full => BodyPolicy::Full,
+        },
+        node: config.node.as_str().into(),
+        clock: clock.clone(),
+    }
 }
 
 /// Publishes the demo prompt unless it is there already.
 pub async fn seed_demo(registry: &Registry) -> anyhow::Result<()> {
-    let _ = registry;
+    let name: PromptName = DEMO_PROMPT.parse()?;
+    if registry.find_prompt(DEFAULT_PROJECT, &name).await?.is_some() {
+        return Ok(());
+    }
+    let content: Content = serde_json::from_value(json!({
+        "messages": [
+            {"role": "system", "content": "You answer support questions for Northwind. Be brief, friendly and concrete."},
+            {"placeholder": "history"},
+            {"role": "user", "content": "{{customer}} asks: {{question}}"},
+        ],
+        "variables": {
+            "customer": {"type": "string", "default": "A customer", "description": "Who asks.", "example": "Ada"},
+            "question": {"type": "string", "description": "What they ask.", "example": "Where is my order?"},
+        },
+        "model": "demo/demo-small",
+        "parameters": {"temperature": 0.2},
+    }))?;
+    let version = NewVersion {
+        commit_message: Some("The prompt to try Weir with".to_owned()),
+        labels: vec![LabelName::production()],
+        ..NewVersion::of(content)
+    };
+    registry.publish(DEFAULT_PROJECT, &name, version, &Who::new(Role::Admin, "weir")).await?;
     Ok(())
 }

@@ -63,7 +63,10 @@ async fn below(plane: &DataPlane, request: Request<Incoming>) -> Response<Body> 
     if path.starts_with("/v1/") {
         return passthrough::serve(app, request).await;
     }
-    error(&Refusal::new(Kind::NotFound, "no such route: the API is below /v1, the console and admin API on the admin listener"))
+    error(&Refusal::new(
+        Kind::NotFound,
+        "no such route: the API is below /v1, the console and admin API on the admin listener",
+    ))
 }
 
 fn get(method: &Method, answer: impl FnOnce() -> Result<Response<Body>, Refusal>) -> Response<Body> {

@@ -192,7 +192,8 @@ impl Provider {
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     content_type.trim_start().get(..17).is_some_and(|start| start.eq_ignore_ascii_case("text/event-stream"))
 }
 
@@ -200,9 +201,13 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 fn whole(outgoing: &Outgoing, head: http::response::Parts, bytes: Bytes) -> Result<Answer, Failure> {
     match watch::read_whole(outgoing.endpoint, &bytes) {
         Ok(facts) => Ok(Answer::Whole { headers: head.headers, status: head.status, bytes, facts }),
-        Err(fault) => {
-            Err(Failure { fault, status: Some(head.status), headers: head.headers, body: None, unsent: false })
-        }
+        Err(fault) => Err(Failure {
+            fault,
+            status: Some(head.status),
+            headers: head.headers,
+            body: None,
+            unsent: false,
+        }),
     }
 }
 
@@ -222,7 +227,8 @@ async fn failed(head: http::response::Parts, body: Incoming, lease: Lease, now: 
         Ok(Err(_)) | Err(_) => Bytes::new(),
     };
     let status = head.status.as_u16();
-    let wait = fault::retry_after(status, |name| head.headers.get(name).and_then(|value| value.to_str().ok()), now);
+    let wait =
+        fault::retry_after(status, |name| head.headers.get(name).and_then(|value| value.to_str().ok()), now);
     let fault = fault::read_fault(status, wait, &bytes);
     let body = is_openai_error(&bytes).then_some(bytes);
     Failure { fault, status: Some(head.status), headers: head.headers, body, unsent: false }
@@ -289,7 +295,9 @@ impl Unsent {
     /// Whether this is what a connection looks like that the provider had closed before the request.
     fn looks_stale(&self) -> bool {
         match &self.cause {
-            Cause::Broken(error) => self.unsent || error.is_incomplete_message() || error.is_closed() || is_reset(error),
+            Cause::Broken(error) => {
+                self.unsent || error.is_incomplete_message() || error.is_closed() || is_reset(error)
+            }
             Cause::Closed => true,
             Cause::Unreachable(_) | Cause::Unaddressed(_) => false,
         }
@@ -298,7 +306,9 @@ impl Unsent {
 
 fn is_reset(error: &hyper::Error) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    source.is_some_and(|error| matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
+    source.is_some_and(|error| {
+        matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    })
 }
 
 impl fmt::Display for Unsent {

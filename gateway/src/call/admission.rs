@@ -48,7 +48,10 @@ impl Admission {
     /// Takes a slot and room for a body whose length `announced` says, if it says.
     pub fn admit(&self, headers: &HeaderMap, announced: Announced) -> Result<Permit, Refusal> {
         if headers.contains_key(header::CONTENT_ENCODING) {
-            return Err(Refusal::new(Kind::InvalidRequest, "send the body without content-encoding: Weir reads it plain"));
+            return Err(Refusal::new(
+                Kind::InvalidRequest,
+                "send the body without content-encoding: Weir reads it plain",
+            ));
         }
         let held = match announced {
             Announced::Bytes(bytes) if bytes > self.body_bytes as u64 => {
@@ -122,7 +125,9 @@ impl<B: http_body::Body> Announces for B {
 /// The refusal of a body over `limit` bytes.
 pub fn too_large(limit: usize, size: Option<u64>) -> Refusal {
     let message = match size {
-        Some(size) => format!("the body has {size} bytes, the limit is {limit}: send less, or raise limits.body_bytes"),
+        Some(size) => {
+            format!("the body has {size} bytes, the limit is {limit}: send less, or raise limits.body_bytes")
+        }
         None => format!("the body is over the limit of {limit} bytes: send less, or raise limits.body_bytes"),
     };
     Refusal::new(Kind::BodyTooLarge, message)
@@ -140,7 +145,8 @@ mod tests {
     use super::*;
 
     fn admission(inflight: usize, buffered_bytes: usize) -> Admission {
-        let limits = config::Limits { inflight, buffered_bytes, body_bytes: 100, ..config::Limits::default() };
+        let limits =
+            config::Limits { inflight, buffered_bytes, body_bytes: 100, ..config::Limits::default() };
         Admission::new(&limits, Arc::new(Metrics::new(false).unwrap()))
     }
 

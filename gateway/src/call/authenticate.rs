@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, header};
-use registry::keys::VirtualKey;
-use registry::snapshot::KeyRefusal;
+use registry::{KeyRefusal, VirtualKey};
 
 use crate::app::App;
 use crate::refusal::{Kind, Refusal};
@@ -63,9 +62,12 @@ mod tests {
 
     #[test]
     fn a_key_may_come_in_any_of_the_three_headers() {
-        for headers in
-            [sent("authorization", "Bearer sk-1"), sent("authorization", "bearer  sk-1"), sent("x-api-key", "sk-1"), sent("api-key", "sk-1")]
-        {
+        for headers in [
+            sent("authorization", "Bearer sk-1"),
+            sent("authorization", "bearer  sk-1"),
+            sent("x-api-key", "sk-1"),
+            sent("api-key", "sk-1"),
+        ] {
             assert_eq!(secret(&headers), Some("sk-1"), "{headers:?}");
         }
         assert_eq!(secret(&sent("authorization", "Basic c2s=")), None);

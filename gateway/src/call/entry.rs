@@ -200,7 +200,9 @@ impl Entry {
     pub fn answered(&mut self, at: AttemptIndex, answer: &Answer) {
         let took = self.stop_waiting();
         let (status, headers) = match answer {
-            Answer::Whole { status, headers, .. } | Answer::Stream { status, headers, .. } => (status, headers),
+            Answer::Whole { status, headers, .. } | Answer::Stream { status, headers, .. } => {
+                (status, headers)
+            }
         };
         let request_id = request_id(headers);
         if let Some(route) = &self.route {
@@ -300,7 +302,8 @@ impl Entry {
         let Some(route) = self.route.clone() else { return };
         let app = Arc::clone(&self.app);
         let record = self.record_mut();
-        record.usage_source = if facts.usage.is_some() { UsageSource::Provider } else { UsageSource::Estimated };
+        record.usage_source =
+            if facts.usage.is_some() { UsageSource::Provider } else { UsageSource::Estimated };
         record.usage = facts.usage.or(estimated);
         record.usage_raw = facts.usage_raw;
         record.finish_reason = facts.finish_reason;

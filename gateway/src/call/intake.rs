@@ -48,11 +48,15 @@ pub async fn read(body: Incoming, limits: &config::Limits) -> Result<Bytes, Refu
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(Unread::TooLarge)) => Err(too_large(limits.body_bytes, None)),
         Ok(Err(Unread::Broken(error))) => {
-            Err(Refusal::new(Kind::InvalidRequest, "the body broke off before its end: send it again").because(error))
+            Err(Refusal::new(Kind::InvalidRequest, "the body broke off before its end: send it again")
+                .because(error))
         }
         Err(_) => Err(Refusal::new(
             Kind::RequestTimeout,
-            format!("the body took longer than {} s to arrive: send it faster", limits.body_timeout.as_secs()),
+            format!(
+                "the body took longer than {} s to arrive: send it faster",
+                limits.body_timeout.as_secs()
+            ),
         )),
     }
 }
@@ -68,7 +72,8 @@ pub fn scan<'a>(bytes: &'a Bytes, head: &'a Parts, endpoint: Endpoint) -> Result
         header(&head.headers, naming::HEADER),
         header(&head.headers, naming::VARIABLES_HEADER),
     )?;
-    let model = body.text("model")?.filter(|model| !model.is_empty() && naming::model_reference(model).is_none());
+    let model =
+        body.text("model")?.filter(|model| !model.is_empty() && naming::model_reference(model).is_none());
     let path = path_below_v1(head);
     Ok(Request { endpoint, path, bytes, body, model, stream, naming, extras, hops: hops(&head.headers)? })
 }
@@ -81,7 +86,8 @@ pub fn path_below_v1(head: &Parts) -> &str {
 
 /// How many Weirs the call has passed through, this one included; refuses what looks like a loop.
 pub fn hops(headers: &HeaderMap) -> Result<u8, Refusal> {
-    let before = headers.get(HOPS_HEADER).and_then(|value| value.to_str().ok()?.parse::<u8>().ok()).unwrap_or(0);
+    let before =
+        headers.get(HOPS_HEADER).and_then(|value| value.to_str().ok()?.parse::<u8>().ok()).unwrap_or(0);
     if before >= HOPS_MAX {
         return Err(Refusal::new(
             Kind::InvalidRequest,

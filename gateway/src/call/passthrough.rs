@@ -99,8 +99,10 @@ fn may_pass(caller: &Caller, path: &str) -> Result<(), Refusal> {
 }
 
 fn is_json(head: &Parts) -> bool {
-    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    head.method == Method::POST && content_type.split(';').next().is_some_and(|kind| kind.trim() == "application/json")
+    let content_type =
+        head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    head.method == Method::POST
+        && content_type.split(';').next().is_some_and(|kind| kind.trim() == "application/json")
 }
 
 fn route_of(app: &App, caller: &Caller, bytes: &Bytes) -> Result<Arc<Route>, Refusal> {

@@ -8,8 +8,8 @@ use dialects::body::Edit;
 use dialects::merge::{self, Contribution};
 use dialects::{Endpoint, extras, naming};
 use http::Method;
+use registry::Resolved;
 use registry::content::Content;
-use registry::resolve::Resolved;
 use registry::template::Rendered;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -56,7 +56,9 @@ pub async fn resolve(app: &App, caller: &Caller, request: &Request<'_>) -> Resul
         return Ok(None);
     };
     if request.endpoint == Endpoint::Embeddings {
-        return Err(Refusal::new(Kind::NotSupported, "embeddings take no prompt: send `input`").param("prompt"));
+        return Err(
+            Refusal::new(Kind::NotSupported, "embeddings take no prompt: send `input`").param("prompt")
+        );
     }
     let resolved = app.registry.resolve(&caller.key.project, &naming.reference).await?;
     may_use(caller, &resolved, naming.reference.selector.as_ref())?;
@@ -67,20 +69,23 @@ pub async fn resolve(app: &App, caller: &Caller, request: &Request<'_>) -> Resul
 /// Whether the key's scope covers this prompt and this way of naming it.
 pub fn may_use(caller: &Caller, resolved: &Resolved, selector: Option<&Selector>) -> Result<(), Refusal> {
     let scope = &caller.key.scope;
-    let name = resolved.prompt.name.as_str();
+    let name = &resolved.prompt.name;
     if !scope.allows_prompt(name) {
-        let message = format!("this key may not use the prompt `{name}`: ask for a key whose `prompts` covers it");
+        let message =
+            format!("this key may not use the prompt `{name}`: ask for a key whose `prompts` covers it");
         return Err(Refusal::new(Kind::PermissionDenied, message).param("prompt"));
     }
-    let Some(labels) = &scope.labels else { return Ok(()) };
-    let allowed = labels.join(", ");
+    if scope.allows_label(resolved.label.as_ref()) {
+        return Ok(());
+    }
+    let allowed = scope.labels.as_ref().map(|labels| labels.join(", ")).unwrap_or_default();
     match &resolved.label {
         None => {
-            let asked = selector.map_or_else(|| "a pinned version".to_owned(), |selector| format!("`{selector}`"));
+            let asked =
+                selector.map_or_else(|| "a pinned version".to_owned(), |selector| format!("`{selector}`"));
             let message = format!("this key may use prompts by label only ({allowed}), not {asked}");
             Err(Refusal::new(Kind::PermissionDenied, message).param("prompt"))
         }
-        Some(label) if scope.allows_label(label.as_str()) => Ok(()),
         Some(label) => {
             let message = format!("this key may not use the label `{label}`, only: {allowed}");
             Err(Refusal::new(Kind::PermissionDenied, message).param("prompt"))
@@ -107,9 +112,11 @@ pub fn merge<'a>(
         merge::merge(request.endpoint, &request.body, &contribution, &mut edit)?;
         model.clone_from(&version.content.model);
         fallbacks.clone_from(&version.content.fallbacks);
-        echo = request.naming.as_ref().filter(|_| request.endpoint == Endpoint::Responses).map(|naming| {
-            echo_object(&naming.echo_id, &version.number.to_string(), &naming.variables)
-        });
+        echo = request
+            .naming
+            .as_ref()
+            .filter(|_| request.endpoint == Endpoint::Responses)
+            .map(|naming| echo_object(&naming.echo_id, &version.number.to_string(), &naming.variables));
     }
     let Some(model) = request.model.as_deref().map(str::to_owned).or(model) else {
         return Err(Refusal::new(Kind::InvalidRequest, "no model: name one in `model`").param("model"));
@@ -151,7 +158,8 @@ impl Outbound<'_> {
             self.edit.set("model", Cow::Owned(Value::from(&*route.model).to_string()));
         }
         let untouched = self.edit.is_empty();
-        let body = if untouched { request.bytes.clone() } else { Bytes::from(self.edit.write(&request.body)) };
+        let body =
+            if untouched { request.bytes.clone() } else { Bytes::from(self.edit.write(&request.body)) };
         Outgoing {
             endpoint: request.endpoint,
             method: Method::POST,
@@ -172,7 +180,8 @@ impl Outbound<'_> {
 /// The route of a model this key may use.
 pub fn target(app: &App, caller: &Caller, model: &str) -> Result<Arc<Route>, Refusal> {
     if !caller.key.scope.allows_model(model) {
-        let message = format!("this key may not use the model `{model}`: ask for a key whose `models` covers it");
+        let message =
+            format!("this key may not use the model `{model}`: ask for a key whose `models` covers it");
         return Err(Refusal::new(Kind::PermissionDenied, message).param("model"));
     }
     app.router.find(model).ok_or_else(|| {
@@ -196,7 +205,9 @@ fn ask_for_usage<'a>(request: &Request<'a>, edit: &mut Edit<'a>) -> Result<bool,
         return Ok(true);
     };
     let Ok(mut given) = serde_json::from_str::<Map<String, Value>>(given.get()) else {
-        return Err(Refusal::new(Kind::InvalidRequest, "`stream_options` must be an object").param("stream_options"));
+        return Err(
+            Refusal::new(Kind::InvalidRequest, "`stream_options` must be an object").param("stream_options")
+        );
     };
     if given.get("include_usage") == Some(&Value::Bool(true)) {
         return Ok(false);
@@ -215,7 +226,9 @@ fn refuse_own_instructions(request: &Request<'_>, names_a_prompt: bool) -> Resul
     if !names_a_prompt && request.endpoint != Endpoint::Embeddings {
         return refuse("raw messages", "prompt");
     }
-    for (field, what) in [("instructions", "`instructions`"), ("tools", "`tools`"), ("functions", "`functions`")] {
+    for (field, what) in
+        [("instructions", "`instructions`"), ("tools", "`tools`"), ("functions", "`functions`")]
+    {
         if request.body.get(field).is_some() {
             return refuse(what, field);
         }

@@ -56,10 +56,7 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match &mut *self {
             Self::Plain(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Whole { bytes, entry, outcome, permit } => {
@@ -109,7 +106,9 @@ pub fn start(reply: Reply, entry: Entry) -> Response<Body> {
                 Answer::Stream { headers, status, arriving } => {
                     let passing = Passing { headers, status, route: &route, shape };
                     if entry.endpoint() == Endpoint::Passthrough {
-                        return passing.head(entry, |entry| Body::Pass(Box::new(PassRelay::new(arriving, entry, permit))));
+                        return passing.head(entry, |entry| {
+                            Body::Pass(Box::new(PassRelay::new(arriving, entry, permit)))
+                        });
                     }
                     passing.stream(entry, |entry, shape| {
                         Body::Stream(Box::new(StreamRelay::new(arriving, shape, entry, permit)))
@@ -159,7 +158,13 @@ impl Passing<'_> {
     }
 }
 
-fn whole(passing: Passing<'_>, bytes: Bytes, facts: Facts, mut entry: Entry, permit: Permit) -> Response<Body> {
+fn whole(
+    passing: Passing<'_>,
+    bytes: Bytes,
+    facts: Facts,
+    mut entry: Entry,
+    permit: Permit,
+) -> Response<Body> {
     entry.first_content();
     entry.facts(facts);
     let bytes = match &passing.shape.echo {

@@ -141,11 +141,15 @@ pub fn show(failure: &Failure) -> Shown {
             "the provider refuses this gateway's own credentials: its operator must mend the provider's API key or account",
         )),
         _ => Shown::Refused(match fault.class {
-            FailureClass::Timeout => {
-                Refusal::new(Kind::UpstreamTimeout, format!("{}: try again, or allow more time", fault.message))
-            }
+            FailureClass::Timeout => Refusal::new(
+                Kind::UpstreamTimeout,
+                format!("{}: try again, or allow more time", fault.message),
+            ),
             FailureClass::CallerFault | FailureClass::ContextLength | FailureClass::ContentFilter => {
-                Refusal::new(Kind::InvalidRequest, format!("the provider refuses the request: {}", fault.message))
+                Refusal::new(
+                    Kind::InvalidRequest,
+                    format!("the provider refuses the request: {}", fault.message),
+                )
             }
             FailureClass::Transient
             | FailureClass::RateLimit

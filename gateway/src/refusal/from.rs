@@ -5,9 +5,8 @@ use dialects::body::BodyError;
 use dialects::extras::ExtrasError;
 use dialects::merge::MergeError;
 use dialects::naming::NamingError;
-use registry::StoreError;
-use registry::resolve::ResolveError;
 use registry::template::RenderError;
+use registry::{ResolveError, StoreError};
 
 use super::{Kind, Refusal};
 

@@ -67,7 +67,10 @@ impl Plan {
         let class = failure.fault.class;
         let wait = self.wait(failure);
         let worthwhile = class.retryable() && took < FAST_FAILURE && wait <= LONGEST_WAIT && wait < left;
-        if worthwhile && self.tries_left > 0 && self.present.as_ref().is_some_and(|route| route.retries.spend()) {
+        if worthwhile
+            && self.tries_left > 0
+            && self.present.as_ref().is_some_and(|route| route.retries.spend())
+        {
             self.reason = "retry after a failure";
             return Next::Try { wait };
         }

@@ -60,7 +60,8 @@ impl Connector {
     }
 
     async fn dial(&self) -> Result<Negotiated, Unsent> {
-        let socket = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(Unsent::unreachable)?;
+        let socket =
+            TcpStream::connect((self.host.as_str(), self.port)).await.map_err(Unsent::unreachable)?;
         socket.set_nodelay(true).map_err(Unsent::unreachable)?;
         let Some((connector, name)) = &self.tls else {
             return handshake1(socket).await;

@@ -110,7 +110,9 @@ impl Pool {
     fn join_shared(&self) -> Option<Line> {
         let mut shared = lock(&self.shared);
         shared.retain(|connection| !connection.sender.is_closed());
-        let roomy = shared.iter().find(|connection| connection.open.load(Ordering::Relaxed) < STREAMS_PER_CONNECTION)?;
+        let roomy = shared
+            .iter()
+            .find(|connection| connection.open.load(Ordering::Relaxed) < STREAMS_PER_CONNECTION)?;
         roomy.open.fetch_add(1, Ordering::Relaxed);
         Some(Line::Many(roomy.clone()))
     }

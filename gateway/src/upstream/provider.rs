@@ -44,7 +44,8 @@ const KNOWN: [(Endpoint, &str); 4] = [
 impl Provider {
     /// Prepares the provider; opens no connection yet.
     pub fn new(settings: config::Provider, limits: &config::Limits, clock: &Clock) -> anyhow::Result<Self> {
-        let name_header = HeaderValue::from_str(&settings.name).context("the provider's name is no header value")?;
+        let name_header =
+            HeaderValue::from_str(&settings.name).context("the provider's name is no header value")?;
         let line = match settings.kind {
             config::ProviderKind::Demo => None,
             _ => Some(Line::new(&settings, limits, clock)?),
@@ -71,7 +72,9 @@ impl Provider {
     /// serves who knows what under OpenAI's names, so it is priced only under its own.
     pub fn price_name(&self) -> &str {
         match self.settings.kind {
-            config::ProviderKind::OpenAi if !self.settings.base_url.contains("api.openai.com") => &self.settings.name,
+            config::ProviderKind::OpenAi if !self.settings.base_url.contains("api.openai.com") => {
+                &self.settings.name
+            }
             kind => kind.as_str(),
         }
     }
@@ -92,7 +95,9 @@ impl Provider {
     /// The request for `outgoing`: only headers Weir means to send, the provider's own credentials.
     pub(super) fn address(&self, outgoing: &Outgoing, body: SendBody) -> Result<Request<SendBody>, Unsent> {
         let Some(line) = &self.line else { return Err(Unsent::closed()) };
-        let known = KNOWN.iter().position(|(endpoint, path)| *endpoint == outgoing.endpoint && **path == *outgoing.path);
+        let known = KNOWN
+            .iter()
+            .position(|(endpoint, path)| *endpoint == outgoing.endpoint && **path == *outgoing.path);
         let path = match known {
             Some(at) => line.known_paths[at].clone(),
             None => PathAndQuery::try_from(format!("{}{}", line.base_path, outgoing.path))
@@ -119,7 +124,8 @@ impl Provider {
 
 impl Line {
     fn new(settings: &config::Provider, limits: &config::Limits, clock: &Clock) -> anyhow::Result<Self> {
-        let base: Uri = settings.base_url.parse().with_context(|| format!("{} is not a URL", settings.base_url))?;
+        let base: Uri =
+            settings.base_url.parse().with_context(|| format!("{} is not a URL", settings.base_url))?;
         let authority = base.authority().context("the provider's URL names no host")?;
         let tls = tls_config(settings.ca_file.as_deref())?;
         let connector = Connector::new(&base, tls, limits.connect_timeout)?;
@@ -129,13 +135,17 @@ impl Line {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::HOST, HeaderValue::from_str(authority.as_str())?);
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(
+            header::USER_AGENT,
+            HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))),
+        );
         if let Some(key) = &settings.api_key {
             let (name, text) = match &settings.auth {
                 config::Auth::Bearer => (header::AUTHORIZATION, format!("Bearer {}", key.expose())),
                 config::Auth::Header(name) => (HeaderName::try_from(name.as_str())?, key.expose().to_owned()),
             };
-            let mut value = HeaderValue::from_str(&text).context("the API key holds characters no header may")?;
+            let mut value =
+                HeaderValue::from_str(&text).context("the API key holds characters no header may")?;
             value.set_sensitive(true);
             headers.insert(name, value);
         }
@@ -161,7 +171,8 @@ impl Providers {
                 .with_context(|| format!("provider `{}`", settings.name))?;
             in_order.push(Arc::new(provider));
         }
-        let by_name = in_order.iter().map(|provider| (Arc::clone(provider.name()), Arc::clone(provider))).collect();
+        let by_name =
+            in_order.iter().map(|provider| (Arc::clone(provider.name()), Arc::clone(provider))).collect();
         Ok(Self { in_order, by_name })
     }
 

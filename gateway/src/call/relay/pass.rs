@@ -105,7 +105,8 @@ impl Drop for PassRelay {
         }
         let whole = self.sent_bytes <= self.capture_bytes as u64;
         let status = self.entry.record().status;
-        let body = if whole { Capture::Whole(captured) } else { Capture::TooLarge { bytes: self.sent_bytes } };
+        let body =
+            if whole { Capture::Whole(captured) } else { Capture::TooLarge { bytes: self.sent_bytes } };
         self.entry.response(status, body);
         self.entry.ended(self.outcome.unwrap_or(Outcome::Cancelled));
     }

@@ -122,7 +122,9 @@ impl StreamRelay {
                 self.entry.first_content();
                 self.pass(event, run);
             }
-            Verdict::Startup | Verdict::Other | Verdict::Comment | Verdict::UsageOnly => self.pass(event, run),
+            Verdict::Startup | Verdict::Other | Verdict::Comment | Verdict::UsageOnly => {
+                self.pass(event, run)
+            }
             Verdict::Terminator => {
                 self.pass(event, run);
                 run.flush(&mut self.ready);
@@ -135,7 +137,11 @@ impl StreamRelay {
             }
             Verdict::Broken => {
                 run.flush(&mut self.ready);
-                self.break_off("upstream_error", "the provider sent an event that is not JSON", Outcome::UpstreamError);
+                self.break_off(
+                    "upstream_error",
+                    "the provider sent an event that is not JSON",
+                    Outcome::UpstreamError,
+                );
             }
         }
     }
