@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::{Map, Value};
+
 #[cfg(test)]
 mod tests;
 
@@ -89,6 +91,30 @@ impl<'a> Cursor<'a> {
     /// Takes a whole number; passes over anything else.
     pub(crate) fn number(&mut self) -> Result<Option<u64>, NotJson> {
         Ok(self.raw()?.and_then(|raw| raw.parse().ok()))
+    }
+
+    /// Builds a value. Unlike `serde_json` it takes half surrogate pairs, which models do emit.
+    pub(crate) fn value(&mut self) -> Result<Value, NotJson> {
+        Ok(match self.peek() {
+            Some(b'{') => {
+                let mut members = Map::new();
+                self.object(|json, key| {
+                    members.insert(Text(key).decode().into_owned(), json.value()?);
+                    Ok(())
+                })?;
+                Value::Object(members)
+            }
+            Some(b'[') => {
+                let mut items = Vec::new();
+                self.array(|json| {
+                    items.push(json.value()?);
+                    Ok(())
+                })?;
+                Value::Array(items)
+            }
+            Some(b'"') => Value::String(self.text()?.map_or(Cow::Borrowed(""), Text::decode).into_owned()),
+            _ => self.raw()?.and_then(|raw| serde_json::from_str(raw).ok()).unwrap_or_default(),
+        })
     }
 
     /// Passes over a value.

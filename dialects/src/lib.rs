@@ -3,9 +3,11 @@
 pub mod body;
 pub mod chat;
 mod cursor;
+pub mod echo;
 pub mod endpoint;
 pub mod extras;
 pub mod fault;
+pub mod fold;
 pub mod header;
 pub mod merge;
 pub mod naming;
