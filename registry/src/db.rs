@@ -1,0 +1,178 @@
+//! The seam between the registry and its database: one SQL text for every engine, four verbs, typed values.
+//!
+//! An engine is one variant of [`Db`] and [`Tx`] and one file under `db/`. What the SQL may use is the common
+//! subset of SQLite and PostgreSQL: `$n`, named columns, `ON CONFLICT`, `RETURNING`, `LIMIT` always, times as
+//! microseconds, JSON as text. Never `SELECT *`: after a change of schema SQLite's driver loses rows silently.
+
+pub(crate) mod migrate;
+mod row;
+pub(crate) mod sqlite;
+mod value;
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::{Sqlite, SqlitePool, Transaction};
+
+pub(crate) use row::Row;
+pub(crate) use value::{Value, args, to_json};
+
+use crate::StoreError;
+
+pub(crate) type Result<T> = std::result::Result<T, StoreError>;
+
+/// How often a write is tried when the database says that it lost a race.
+const TRIES: u32 = 8;
+/// The wait before the second try; it doubles from there.
+const FIRST_WAIT: Duration = Duration::from_millis(2);
+
+/// A database, connected.
+#[derive(Clone, Debug)]
+pub(crate) enum Db {
+    /// One connection writes, several read: a second writer would only wait and fail.
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+}
+
+/// A transaction. Dropped without [`Tx::commit`], it leaves nothing behind.
+#[derive(Debug)]
+pub(crate) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+/// Work done inside a write transaction. It may run more than once.
+pub(crate) type Work<I, T> = for<'t> fn(&'t mut Writing, &'t I) -> BoxFuture<'t, Result<T>>;
+
+/// A write transaction and the number of the revision it makes.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    pub(crate) tx: Tx,
+    /// Goes into every row this write touches, so that a reader can ask for what is newer.
+    pub(crate) revision: i64,
+}
+
+impl Db {
+    /// All rows of a query; reads go to the readers.
+    pub(crate) async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>> {
+        value::check_signature(sql, values);
+        match self {
+            Self::Sqlite { readers, .. } => sqlite::all(readers, sql, values).await,
+        }
+    }
+
+    /// The first row of a query.
+    pub(crate) async fn maybe(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>> {
+        value::check_signature(sql, values);
+        match self {
+            Self::Sqlite { readers, .. } => sqlite::maybe(readers, sql, values).await,
+        }
+    }
+
+    /// A transaction that reads one state of the database, whatever is written meanwhile.
+    pub(crate) async fn reading(&self) -> Result<Tx> {
+        match self {
+            Self::Sqlite { readers, .. } => Ok(Tx::Sqlite(readers.begin().await?)),
+        }
+    }
+
+    /// Runs `work` in one transaction, and repeats it when the database says that it lost a race.
+    ///
+    /// Belongs into a task of its own: a future dropped halfway may have committed or not.
+    pub(crate) async fn write<I, T>(&self, input: &I, work: Work<I, T>) -> Result<T> {
+        let mut wait = FIRST_WAIT;
+        for _ in 1..TRIES {
+            match self.write_once(input, work).await {
+                Err(StoreError::Unavailable(error)) if lost_a_race(&*error) => tokio::time::sleep(wait).await,
+                answer => return answer,
+            }
+            wait *= 2;
+        }
+        self.write_once(input, work).await
+    }
+
+    async fn write_once<I, T>(&self, input: &I, work: Work<I, T>) -> Result<T> {
+        let mut tx = self.exclusive().await?;
+        // The revision row comes first in every write: it is the one lock everybody takes in the same order.
+        let sql = "UPDATE revision SET number = number + 1 WHERE id = 1 RETURNING number";
+        let revision = match tx.maybe(sql, args![]).await? {
+            Some(row) => row.int("number")?,
+            None => return Err(StoreError::unreadable("the revision row is gone")),
+        };
+        let mut writing = Writing { tx, revision };
+        let answer = work(&mut writing, input).await?;
+        writing.tx.commit().await?;
+        Ok(answer)
+    }
+
+    /// A transaction that writes; on SQLite the only one.
+    async fn exclusive(&self) -> Result<Tx> {
+        match self {
+            Self::Sqlite { writer, .. } => Ok(Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)),
+        }
+    }
+
+    /// Ends all connections; SQLite folds its write-ahead log into the file.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+        }
+    }
+}
+
+impl Tx {
+    /// All rows of a query.
+    pub(crate) async fn all(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>> {
+        value::check_signature(sql, values);
+        match self {
+            Self::Sqlite(tx) => sqlite::all(&mut **tx, sql, values).await,
+        }
+    }
+
+    /// The first row of a query, or of what a statement returns.
+    pub(crate) async fn maybe(&mut self, sql: &'static str, values: &[Value]) -> Result<Option<Row>> {
+        value::check_signature(sql, values);
+        match self {
+            Self::Sqlite(tx) => sqlite::maybe(&mut **tx, sql, values).await,
+        }
+    }
+
+    /// Runs a statement and says how many rows it changed.
+    pub(crate) async fn run(&mut self, sql: &'static str, values: &[Value]) -> Result<u64> {
+        value::check_signature(sql, values);
+        match self {
+            Self::Sqlite(tx) => sqlite::run(&mut **tx, sql, values).await,
+        }
+    }
+
+    /// Runs a file of statements without values.
+    async fn script(&mut self, sql: String) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => sqlite::script(&mut **tx, sql).await,
+        }
+    }
+
+    /// A file's text with its tokens replaced by the engine's words.
+    fn dialect(&self, sql: &str) -> String {
+        let words = match self {
+            Self::Sqlite(_) => &sqlite::WORDS,
+        };
+        words.iter().fold(sql.to_owned(), |sql, (token, word)| sql.replace(token, word))
+    }
+
+    pub(crate) async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => Ok(tx.commit().await?),
+        }
+    }
+}
+
+fn lost_a_race(error: &(dyn std::error::Error + 'static)) -> bool {
+    let database = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    let code = database.and_then(|error| error.code());
+    code.is_some_and(|code| sqlite::LOST_RACES.contains(&&*code))
+}
+
+#[cfg(test)]
+mod tests;

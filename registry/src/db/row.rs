@@ -1,0 +1,87 @@
+//! A row read by column name and type.
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Decode, Sqlite, Type};
+use vocab::Time;
+
+use super::Result;
+use crate::StoreError;
+
+/// A row of either engine. Reading says so when a column that must have a value is null: SQLite would read 0.
+#[derive(Debug)]
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+}
+
+impl Row {
+    pub(crate) fn text(&self, column: &str) -> Result<String> {
+        self.maybe_text(column)?.ok_or_else(|| null(column))
+    }
+
+    pub(crate) fn maybe_text(&self, column: &str) -> Result<Option<String>> {
+        self.get(column)
+    }
+
+    pub(crate) fn int(&self, column: &str) -> Result<i64> {
+        self.maybe_int(column)?.ok_or_else(|| null(column))
+    }
+
+    pub(crate) fn maybe_int(&self, column: &str) -> Result<Option<i64>> {
+        self.get(column)
+    }
+
+    /// A version number, or a part of one.
+    pub(crate) fn number(&self, column: &str) -> Result<u32> {
+        self.maybe_number(column)?.ok_or_else(|| null(column))
+    }
+
+    pub(crate) fn maybe_number(&self, column: &str) -> Result<Option<u32>> {
+        let wide = self.maybe_int(column)?;
+        wide.map(|wide| u32::try_from(wide).map_err(|_| StoreError::unreadable(column))).transpose()
+    }
+
+    pub(crate) fn time(&self, column: &str) -> Result<Time> {
+        self.int(column).map(Time)
+    }
+
+    pub(crate) fn maybe_time(&self, column: &str) -> Result<Option<Time>> {
+        Ok(self.maybe_int(column)?.map(Time))
+    }
+
+    pub(crate) fn bool(&self, column: &str) -> Result<bool> {
+        self.get(column)?.ok_or_else(|| null(column))
+    }
+
+    pub(crate) fn bytes(&self, column: &str) -> Result<Vec<u8>> {
+        self.get(column)?.ok_or_else(|| null(column))
+    }
+
+    /// A text column parsed into what it stands for.
+    pub(crate) fn parsed<T: std::str::FromStr>(&self, column: &str) -> Result<T> {
+        self.text(column)?.parse().map_err(|_| StoreError::unreadable(column))
+    }
+
+    /// A text column that holds JSON.
+    pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<T> {
+        let text = self.text(column)?;
+        serde_json::from_str(&text).map_err(|error| StoreError::unreadable(format!("{column}: {error}")))
+    }
+
+    /// A text column that holds JSON or null.
+    pub(crate) fn maybe_json<T: serde::de::DeserializeOwned>(&self, column: &str) -> Result<Option<T>> {
+        let Some(text) = self.maybe_text(column)? else { return Ok(None) };
+        let read = serde_json::from_str(&text);
+        read.map(Some).map_err(|error| StoreError::unreadable(format!("{column}: {error}")))
+    }
+
+    fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(&'r self, column: &str) -> Result<Option<T>> {
+        match self {
+            Self::Sqlite(row) => Ok(row.try_get::<Option<T>, _>(column)?),
+        }
+    }
+}
+
+fn null(column: &str) -> StoreError {
+    StoreError::unreadable(format!("column {column} is null"))
+}

@@ -1,0 +1,202 @@
+//! Creating, changing and archiving prompts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use vocab::{Id, PromptName, Time};
+
+use super::resolve::is_foreign;
+use super::{NewPrompt, Prompt, PromptChange, catalogue, names};
+use crate::content::Alias;
+use crate::db::{Result, Tx, Writing, args, to_json};
+use crate::roles::{Permission, Who};
+use crate::{Registry, StoreError};
+
+struct Creation {
+    project: Arc<str>,
+    new: NewPrompt,
+    now: Time,
+}
+
+struct Update {
+    project: Arc<str>,
+    name: PromptName,
+    change: PromptChange,
+    now: Time,
+}
+
+impl Registry {
+    /// Creates a prompt without versions.
+    pub async fn create_prompt(&self, project: &str, new: NewPrompt, who: &Who) -> Result<Prompt> {
+        who.require(Permission::WritePrompts)?;
+        let creation = Creation { project: project.into(), new, now: self.clock().now() };
+        self.write(creation, |writing, it| Box::pin(create(writing, &it.project, &it.new, it.now))).await
+    }
+
+    /// Changes what is known of a prompt. A new name leaves the old one behind as an alias.
+    pub async fn update_prompt(
+        &self,
+        project: &str,
+        name: &PromptName,
+        change: PromptChange,
+        who: &Who,
+    ) -> Result<Prompt> {
+        who.require(Permission::WritePrompts)?;
+        let now = self.clock().now();
+        let update = Update { project: project.into(), name: name.clone(), change, now };
+        self.write(update, |writing, update| Box::pin(apply(writing, update))).await
+    }
+
+    /// Archives a prompt: it stops serving, its versions stay. Only a prompt without labels can be archived.
+    pub async fn archive_prompt(&self, project: &str, name: &PromptName, who: &Who) -> Result<Prompt> {
+        let change = PromptChange { archived: Some(true), ..PromptChange::default() };
+        self.update_prompt(project, name, change, who).await
+    }
+}
+
+/// Inserts a prompt and claims its names.
+pub(super) async fn create(
+    writing: &mut Writing,
+    project: &str,
+    new: &NewPrompt,
+    now: Time,
+) -> Result<Prompt> {
+    let tx = &mut writing.tx;
+    let sql = "SELECT name FROM project WHERE name = $1 LIMIT 1";
+    if tx.maybe(sql, args![project]).await?.is_none() {
+        return Err(catalogue::no_project(project));
+    }
+    names::check_description(&new.description)?;
+    let prompt = Prompt {
+        id: Id::at(now),
+        project: project.into(),
+        name: new.name.clone(),
+        kind: None,
+        description: new.description.clone(),
+        tags: names::check_tags(&new.tags)?,
+        aliases: new.aliases.clone(),
+        labels: BTreeMap::new(),
+        latest: None,
+        created_at: now,
+        updated_at: now,
+        archived_at: None,
+        revision: writing.revision,
+    };
+    let sql = "INSERT INTO prompt (id, project, name, kind, description, tags, aliases, search, latest,
+                                   created_us, updated_us, archived_us, revision)
+               VALUES ($1, $2, $3, $4, '', '[]', '[]', '', 0, $5, $5, $6, $7)
+               ON CONFLICT (project, name) DO NOTHING";
+    let id = prompt.id.to_string();
+    let name = prompt.name.as_str();
+    let values = args![id, project, name, None::<&str>, now.micros(), None::<i64>, prompt.revision];
+    tx.run(sql, values).await?;
+    describe(tx, &prompt).await?;
+    Ok(prompt)
+}
+
+async fn apply(writing: &mut Writing, update: &Update) -> Result<Prompt> {
+    let tx = &mut writing.tx;
+    let before = catalogue::get(tx, &update.project, &update.name).await?;
+    let change = &update.change;
+    if change.expected_revision.is_some_and(|expected| expected != before.revision) {
+        let message = format!("prompt `{}` was changed meanwhile: read it again", before.name);
+        return Err(StoreError::Stale { message, current: before.latest });
+    }
+    if change.archived != Some(false) && !(change.archived == Some(true) && before.is_archived()) {
+        before.writable()?;
+    }
+    let mut after = changed(&before, change)?;
+    after.archived_at = archived_at(&before, change.archived, update.now)?;
+    after.updated_at = update.now;
+    after.revision = writing.revision;
+    describe(tx, &after).await?;
+    Ok(after)
+}
+
+/// The prompt with its new name, description, tags and aliases.
+fn changed(before: &Prompt, change: &PromptChange) -> Result<Prompt> {
+    let mut after = before.clone();
+    if let Some(description) = &change.description {
+        names::check_description(description)?;
+        after.description.clone_from(description);
+    }
+    if let Some(tags) = &change.tags {
+        after.tags = names::check_tags(tags)?;
+    }
+    if let Some(aliases) = &change.aliases {
+        after.aliases.clone_from(aliases);
+    }
+    if let Some(name) = change.name.as_ref().filter(|name| **name != before.name) {
+        after.name = name.clone();
+        leave_alias(&mut after, &before.name)?;
+    }
+    Ok(after)
+}
+
+/// Keeps the old name of a renamed prompt as an alias, and frees its new name from being one.
+fn leave_alias(prompt: &mut Prompt, old: &PromptName) -> Result<()> {
+    let name = prompt.name.as_str();
+    if let Some(alias) = prompt.aliases.iter().find(|alias| alias.id == name && is_foreign(alias)) {
+        let message =
+            format!("alias `{}` maps foreign versions: remove it before using it as the name", alias.id);
+        return Err(StoreError::invalid("name", message));
+    }
+    prompt.aliases.retain(|alias| alias.id != name);
+    if !prompt.aliases.iter().any(|alias| alias.id == old.as_str()) {
+        prompt.aliases.push(Alias { id: old.to_string(), versions: BTreeMap::new(), default: None });
+    }
+    Ok(())
+}
+
+fn archived_at(before: &Prompt, archived: Option<bool>, now: Time) -> Result<Option<Time>> {
+    match archived {
+        None => Ok(before.archived_at),
+        Some(false) => Ok(None),
+        Some(true) if before.labels.is_empty() => Ok(before.archived_at.or(Some(now))),
+        Some(true) => {
+            let labels =
+                before.labels.keys().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+            let message = format!("prompt `{}` still has labels: remove {labels} first", before.name);
+            Err(StoreError::Conflict(message))
+        }
+    }
+}
+
+/// Writes what describes a prompt, and claims exactly the names it has now.
+async fn describe(tx: &mut Tx, prompt: &Prompt) -> Result<()> {
+    let claimed = names::check_aliases(&prompt.name, &prompt.aliases)?;
+    names::release_all(tx, prompt).await?;
+    names::claim(tx, prompt, &prompt.name).await?;
+    for alias in &claimed {
+        names::claim(tx, prompt, alias).await?;
+    }
+    let sql = "UPDATE prompt SET name = $2, description = $3, tags = $4, aliases = $5, search = $6,
+                                 updated_us = $7, archived_us = $8, revision = $9
+               WHERE id = $1";
+    let id = prompt.id.to_string();
+    let (tags, aliases) = (to_json(&prompt.tags)?, to_json(&prompt.aliases)?);
+    let archived_us = prompt.archived_at.map(Time::micros);
+    let (search, updated_us) = (names::search_text(prompt), prompt.updated_at.micros());
+    let values = args![
+        &*id,
+        prompt.name.as_str(),
+        &*prompt.description,
+        tags,
+        aliases,
+        search,
+        updated_us,
+        archived_us,
+        prompt.revision
+    ];
+    tx.run(sql, values).await?;
+    retag(tx, &id, &prompt.tags).await
+}
+
+async fn retag(tx: &mut Tx, id: &str, tags: &[String]) -> Result<()> {
+    tx.run("DELETE FROM prompt_tag WHERE prompt_id = $1", args![id]).await?;
+    for tag in tags {
+        let sql = "INSERT INTO prompt_tag (prompt_id, tag) VALUES ($1, $2)";
+        tx.run(sql, args![id, &**tag]).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! A reference comes to one version: the same rules for every way of naming a prompt.
+//!
+//! Labels and the latest version answer from the snapshot. A pinned version may take one indexed read.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use vocab::{LabelName, PromptRef, Selector};
+
+use super::versions::{self, Version};
+use super::{Prompt, versions::StoredVersion};
+use crate::content::Alias;
+use crate::error::BoxError;
+use crate::snapshot::{Entry, Snapshot};
+use crate::{Registry, StoreError};
+
+/// The most labels or versions an error lists.
+const LISTED: usize = 10;
+
+/// What a reference came to.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The prompt, under the name it has now.
+    pub prompt: Arc<Prompt>,
+    /// The version that answers.
+    pub version: Arc<Version>,
+    /// The label it was reached by; `None` for pinned versions and `latest`.
+    pub label: Option<LabelName>,
+}
+
+/// Why a reference comes to nothing. `Display` says what there is instead.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// No prompt has this name or alias.
+    #[error("{0}")]
+    NoPrompt(String),
+    /// The prompt is archived.
+    #[error("{0}")]
+    Archived(String),
+    /// The prompt does not have this label.
+    #[error("{0}")]
+    NoLabel(String),
+    /// The prompt does not have this version.
+    #[error("{0}")]
+    NoVersion(String),
+    /// A digest prefix names several versions.
+    #[error("{0}")]
+    Ambiguous(String),
+    /// The version is there but cannot be compiled by this build.
+    #[error("{0}")]
+    Broken(String),
+    /// The database did not answer.
+    #[error("the registry database cannot be used right now: try again, or call by a label")]
+    Unavailable(#[source] BoxError),
+}
+
+/// Where the version is that a reference names.
+enum Found {
+    Served(Resolved),
+    Stored(Wanted),
+}
+
+/// A version that is not in the snapshot.
+struct Wanted {
+    entry: Arc<Entry>,
+    selector: Selector,
+    label: Option<LabelName>,
+}
+
+impl Registry {
+    /// The version a reference names, for serving.
+    pub async fn resolve(&self, project: &str, reference: &PromptRef) -> Result<Resolved, ResolveError> {
+        let found = look_up(&self.snapshot(), project, reference)?;
+        match found {
+            Found::Served(resolved) => Ok(resolved),
+            // Boxed: the callers of every call need not make room for this rare branch.
+            Found::Stored(wanted) => Box::pin(self.fetch(wanted)).await,
+        }
+    }
+
+    async fn fetch(&self, wanted: Wanted) -> Result<Resolved, ResolveError> {
+        let Wanted { entry, selector, label } = wanted;
+        let prompt = Arc::clone(&entry.prompt);
+        if let Some(version) = self.versions().get(&prompt, &selector) {
+            return Ok(Resolved { prompt, version, label });
+        }
+        let stored = versions::find(self.db(), &prompt, &selector).await.map_err(unavailable)?;
+        let stored = stored.ok_or_else(|| no_version(&prompt, &selector))?;
+        let version = compile(&prompt, stored)?;
+        self.versions().put(&prompt, selector, &version);
+        Ok(Resolved { prompt, version, label })
+    }
+}
+
+fn look_up(snapshot: &Snapshot, project: &str, reference: &PromptRef) -> Result<Found, ResolveError> {
+    let name = reference.name.as_str();
+    let Some(entry) = snapshot.entry(project, name) else {
+        return Err(ResolveError::NoPrompt(format!(
+            "there is no prompt `{name}`: check its name and the key's project"
+        )));
+    };
+    let prompt = &entry.prompt;
+    if prompt.is_archived() {
+        return Err(ResolveError::Archived(format!(
+            "prompt `{}` is archived and no longer serves",
+            prompt.name
+        )));
+    }
+    let mapped = map_foreign(prompt, reference)?;
+    let (number, label) = match mapped.as_ref().or(reference.selector.as_ref()) {
+        None => by_label(prompt, vocab::name::PRODUCTION)?,
+        Some(Selector::Label(label)) => by_label(prompt, label.as_str())?,
+        Some(Selector::Latest) => (prompt.latest.ok_or_else(|| no_version(prompt, &Selector::Latest))?, None),
+        Some(Selector::Number(number)) => (*number, None),
+        Some(selector @ Selector::SemVer(semver)) => {
+            match entry.served().iter().find(|version| version.stored.semver == *semver) {
+                Some(version) => (version.stored.number, None),
+                None => return Ok(stored(entry, selector.clone(), None)),
+            }
+        }
+        // Versions of one content share a digest, and the newest of them need not be one that serves.
+        Some(selector @ Selector::Digest(_)) => return Ok(stored(entry, selector.clone(), None)),
+    };
+    let Some(version) = entry.version(number) else {
+        return Ok(stored(entry, Selector::Number(number), label));
+    };
+    Ok(Found::Served(Resolved { prompt: Arc::clone(prompt), version: Arc::clone(version), label }))
+}
+
+fn stored(entry: &Arc<Entry>, selector: Selector, label: Option<LabelName>) -> Found {
+    Found::Stored(Wanted { entry: Arc::clone(entry), selector, label })
+}
+
+fn by_label(prompt: &Prompt, label: &str) -> Result<(u32, Option<LabelName>), ResolveError> {
+    match prompt.labels.get_key_value(label) {
+        Some((label, number)) => Ok((*number, Some(label.clone()))),
+        None => Err(no_label(prompt, label)),
+    }
+}
+
+/// Whether an alias stands for a prompt of another system, whose versions have meanings of their own.
+pub(crate) fn is_foreign(alias: &Alias) -> bool {
+    !alias.versions.is_empty() || alias.default.is_some()
+}
+
+/// What a reference by a foreign alias means here; `None` when it means what it says.
+fn map_foreign(prompt: &Prompt, reference: &PromptRef) -> Result<Option<Selector>, ResolveError> {
+    let name = reference.name.as_str();
+    if name == prompt.name.as_str() {
+        return Ok(None);
+    }
+    let alias = prompt.aliases.iter().find(|alias| alias.id == name);
+    let Some(alias) = alias.filter(|alias| is_foreign(alias)) else { return Ok(None) };
+    let Some(selector) = &reference.selector else { return Ok(alias.default.map(Selector::Number)) };
+    match (alias.versions.get(&selector.to_string()), selector) {
+        (Some(number), _) => Ok(Some(Selector::Number(*number))),
+        // Our version of that number is another text than the one that was meant.
+        (None, Selector::Number(number)) => Err(unmapped(alias, *number)),
+        (None, Selector::Label(_) | Selector::Latest | Selector::SemVer(_) | Selector::Digest(_)) => Ok(None),
+    }
+}
+
+fn compile(prompt: &Prompt, stored: StoredVersion) -> Result<Arc<Version>, ResolveError> {
+    let number = stored.number;
+    match Version::compile(stored) {
+        Ok(version) => Ok(Arc::new(version)),
+        Err(problems) => {
+            let problem = problems.first().map(ToString::to_string).unwrap_or_default();
+            let name = &prompt.name;
+            Err(ResolveError::Broken(format!(
+                "version {number} of prompt `{name}` does not compile any more ({problem}): publish a corrected one"
+            )))
+        }
+    }
+}
+
+fn no_label(prompt: &Prompt, label: &str) -> ResolveError {
+    let name = &prompt.name;
+    ResolveError::NoLabel(if prompt.labels.is_empty() {
+        format!(
+            "prompt `{name}` has no label `{label}` and no others: put it on a version, or pin one as `{name}@1`"
+        )
+    } else {
+        let others = listed(prompt.labels.keys());
+        format!("prompt `{name}` has no label `{label}`: it has {others}")
+    })
+}
+
+fn no_version(prompt: &Prompt, selector: &Selector) -> ResolveError {
+    ResolveError::NoVersion(match versions::no_version(prompt, selector) {
+        StoreError::Missing(message) => message,
+        other => other.to_string(),
+    })
+}
+
+fn unmapped(alias: &Alias, version: u32) -> ResolveError {
+    let id = &alias.id;
+    let mapped = listed(alias.versions.keys());
+    let instead = if mapped.is_empty() { "it maps none".to_owned() } else { format!("it maps {mapped}") };
+    ResolveError::NoVersion(format!("alias `{id}` maps no version `{version}`: {instead}"))
+}
+
+fn listed<T: Display>(names: impl ExactSizeIterator<Item = T>) -> String {
+    let more = if names.len() > LISTED { ", …" } else { "" };
+    let shown = names.take(LISTED).map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    format!("{}{more}", shown.join(", "))
+}
+
+fn unavailable(error: StoreError) -> ResolveError {
+    match error {
+        StoreError::Invalid { message, .. } => ResolveError::Ambiguous(message),
+        StoreError::Unavailable(source) => ResolveError::Unavailable(source),
+        other => ResolveError::Unavailable(Box::new(other)),
+    }
+}

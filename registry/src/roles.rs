@@ -1,0 +1,185 @@
+//! Who may do what: four roles, four permissions, and the one door to making a version answer a label.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use vocab::LabelName;
+
+use crate::StoreError;
+
+/// What a token or a person may do, least first; each role may do what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Writes prompts and unprotected labels.
+    Editor,
+    /// Moves protected labels, rolls back.
+    Releaser,
+    /// Issues keys and tokens.
+    Admin,
+}
+
+/// One kind of thing that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// Look at anything but secrets.
+    Read,
+    /// Create, change and archive prompts, publish versions, move unprotected labels.
+    WritePrompts,
+    /// Move protected labels, roll back.
+    Release,
+    /// Issue, change and revoke keys and tokens.
+    Administer,
+}
+
+impl Role {
+    /// Every role, least first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Editor, Self::Releaser, Self::Admin];
+
+    /// Whether this role has a permission.
+    pub fn may(self, permission: Permission) -> bool {
+        self >= permission.least_role()
+    }
+
+    /// The word used in JSON and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Editor => "editor",
+            Self::Releaser => "releaser",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl Permission {
+    /// The least role that has it.
+    pub const fn least_role(self) -> Role {
+        match self {
+            Self::Read => Role::Viewer,
+            Self::WritePrompts => Role::Editor,
+            Self::Release => Role::Releaser,
+            Self::Administer => Role::Admin,
+        }
+    }
+
+    /// What it allows, as the end of a sentence.
+    const fn deed(self) -> &'static str {
+        match self {
+            Self::Read => "read this",
+            Self::WritePrompts => "change prompts",
+            Self::Release => "release or roll back",
+            Self::Administer => "manage keys and tokens",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = NotARole;
+
+    fn from_str(text: &str) -> Result<Self, NotARole> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(NotARole)
+    }
+}
+
+/// A text that is none of the roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a role is one of viewer, editor, releaser, admin")]
+pub struct NotARole;
+
+/// Who asks: the role decides what is allowed, the owner is who it is put down to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// What they may do.
+    pub role: Role,
+    /// The person or program behind the token.
+    pub owner: Arc<str>,
+}
+
+impl Who {
+    /// Someone of this role.
+    pub fn new(role: Role, owner: impl Into<Arc<str>>) -> Self {
+        Self { role, owner: owner.into() }
+    }
+
+    /// Refuses unless the role has the permission.
+    pub fn require(&self, permission: Permission) -> Result<(), StoreError> {
+        if self.role.may(permission) {
+            return Ok(());
+        }
+        let (role, deed, least) = (self.role, permission.deed(), permission.least_role());
+        Err(StoreError::Forbidden(format!(
+            "a token with role {role} may not {deed}: use one with role {least} or higher"
+        )))
+    }
+}
+
+/// Whether only releasers may move this label.
+pub fn is_protected(label: &LabelName) -> bool {
+    label.as_str() == vocab::name::PRODUCTION
+}
+
+/// The one door: whether `who` may make `version` answer `label`, in whatever way it would come to do so.
+///
+/// `None` stands for taking the label away.
+pub fn may_serve(label: &LabelName, version: Option<u32>, who: &Who) -> Result<(), StoreError> {
+    who.require(Permission::WritePrompts)?;
+    if !is_protected(label) || who.role.may(Permission::Release) {
+        return Ok(());
+    }
+    let deed = match version {
+        Some(version) => format!("to version {version}"),
+        None => "away".to_owned(),
+    };
+    Err(StoreError::Forbidden(format!(
+        "label `{label}` is protected and a token with role {} may not move it {deed}: use one with role \
+         releaser or admin",
+        who.role
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_may_what_the_ones_before_it_may() {
+        let reach = |role: Role| {
+            [Permission::Read, Permission::WritePrompts, Permission::Release, Permission::Administer]
+                .map(|permission| role.may(permission))
+        };
+        assert_eq!(reach(Role::Viewer), [true, false, false, false]);
+        assert_eq!(reach(Role::Editor), [true, true, false, false]);
+        assert_eq!(reach(Role::Releaser), [true, true, true, false]);
+        assert_eq!(reach(Role::Admin), [true, true, true, true]);
+    }
+
+    #[test]
+    fn only_releasers_reach_a_protected_label() {
+        let production = LabelName::production();
+        let staging: LabelName = "staging".parse().unwrap();
+        let may = |label, role| may_serve(label, Some(1), &Who::new(role, "ann")).is_ok();
+        assert!(may(&staging, Role::Editor) && !may(&staging, Role::Viewer));
+        assert!(may(&production, Role::Releaser) && !may(&production, Role::Editor));
+        let refused = may_serve(&production, None, &Who::new(Role::Editor, "ann")).unwrap_err();
+        assert!(refused.to_string().contains("role releaser"), "{refused}");
+    }
+
+    #[test]
+    fn a_role_survives_its_word() {
+        for role in Role::ALL {
+            assert_eq!(role.as_str().parse(), Ok(role));
+        }
+        assert_eq!("root".parse::<Role>(), Err(NotARole));
+    }
+}

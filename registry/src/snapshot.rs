@@ -1,0 +1,144 @@
+//! All that the path of a call needs, in memory: keys, tokens, prompts, and every version that a label serves.
+//!
+//! A snapshot never changes. A write makes the next one, which shares all that stayed with the one before.
+
+mod load;
+mod shards;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use vocab::id::{Key, Token};
+use vocab::{Id, Time};
+
+use crate::credentials::{SecretHash, hash};
+use crate::keys::{KeyRefusal, VirtualKey, check_current};
+use crate::prompts::Prompt;
+use crate::prompts::versions::Version;
+use crate::tokens::AdminToken;
+use shards::Shards;
+
+pub(crate) use load::refresh;
+
+/// The registry as it was after one write.
+#[derive(Clone)]
+pub struct Snapshot {
+    revision: i64,
+    /// Prompts by name and alias, for each project.
+    projects: HashMap<Arc<str>, Shards<Arc<str>, Arc<Entry>>>,
+    prompts: Shards<Id<vocab::id::Prompt>, Arc<Entry>>,
+    keys: Credentials<Key, VirtualKey>,
+    tokens: Credentials<Token, AdminToken>,
+}
+
+/// A prompt and those of its versions that are in memory.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) prompt: Arc<Prompt>,
+    /// What labels point at, and the latest, by number. A version that no longer compiles is left out.
+    served: Vec<Arc<Version>>,
+}
+
+impl Entry {
+    /// A version, if it is in memory.
+    pub(crate) fn version(&self, number: u32) -> Option<&Arc<Version>> {
+        let place = self.served.binary_search_by_key(&number, |version| version.stored.number).ok()?;
+        self.served.get(place)
+    }
+
+    /// The versions in memory.
+    pub(crate) fn served(&self) -> &[Arc<Version>] {
+        &self.served
+    }
+}
+
+impl Snapshot {
+    fn empty() -> Self {
+        Self {
+            revision: -1,
+            projects: HashMap::new(),
+            prompts: Shards::new(),
+            keys: Credentials::new(),
+            tokens: Credentials::new(),
+        }
+    }
+
+    /// The virtual key with this secret.
+    pub fn authenticate(&self, secret: &str, now: Time) -> Result<&Arc<VirtualKey>, KeyRefusal> {
+        let key = self.keys.find(secret).ok_or(KeyRefusal::Unknown)?;
+        check_current(key.revoked_at, key.expires_at, now)?;
+        Ok(key)
+    }
+
+    /// The admin token with this secret.
+    pub fn token(&self, secret: &str, now: Time) -> Result<&Arc<AdminToken>, KeyRefusal> {
+        let token = self.tokens.find(secret).ok_or(KeyRefusal::Unknown)?;
+        check_current(token.revoked_at, token.expires_at, now)?;
+        Ok(token)
+    }
+
+    /// The number of the last write it holds.
+    pub const fn revision(&self) -> i64 {
+        self.revision
+    }
+
+    /// Whether there is such a project.
+    pub fn has_project(&self, project: &str) -> bool {
+        self.projects.contains_key(project)
+    }
+
+    /// The prompts of a project that are not archived, in no order.
+    pub fn prompt_names(&self, project: &str) -> impl Iterator<Item = &Arc<Prompt>> {
+        let names = self.projects.get(project).into_iter().flat_map(Shards::iter);
+        let own = names.filter(|(name, entry)| ***name == *entry.prompt.name.as_str());
+        own.map(|(_, entry)| &entry.prompt).filter(|prompt| !prompt.is_archived())
+    }
+
+    /// The prompt that answers to a name or alias.
+    pub(crate) fn entry(&self, project: &str, name: &str) -> Option<&Arc<Entry>> {
+        self.projects.get(project)?.get(name)
+    }
+}
+
+/// Keys or tokens by the hash of their secret.
+struct Credentials<Of, T> {
+    by_secret: Shards<SecretHash, Arc<T>>,
+    /// To find the old secret of one that got another.
+    secrets: Shards<Id<Of>, SecretHash>,
+}
+
+impl<Of, T> Clone for Credentials<Of, T> {
+    fn clone(&self) -> Self {
+        Self { by_secret: self.by_secret.clone(), secrets: self.secrets.clone() }
+    }
+}
+
+impl<Of, T> Credentials<Of, T> {
+    fn new() -> Self {
+        Self { by_secret: Shards::new(), secrets: Shards::new() }
+    }
+
+    fn find(&self, secret: &str) -> Option<&Arc<T>> {
+        self.by_secret.get(&hash(secret))
+    }
+
+    fn put(&mut self, id: Id<Of>, secret_hash: SecretHash, credential: T) {
+        if let Some(old) = self.secrets.insert(id, secret_hash) {
+            self.by_secret.remove(&old);
+        }
+        self.by_secret.insert(secret_hash, Arc::new(credential));
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("revision", &self.revision).finish_non_exhaustive()
+    }
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self::empty()
+    }
+}

@@ -1,0 +1,218 @@
+//! Admin tokens: what people and programs manage the registry with, each with a role and an owner.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use vocab::id::Token;
+use vocab::{Id, Page, Secret, Time};
+
+use crate::credentials::{SecretHash, TOKEN_PREFIX, generate, hash, hint};
+use crate::db::{Result, Row, Writing, args};
+use crate::keys::{Issued, check_name};
+use crate::paging::Paging;
+use crate::prompts::catalogue::no_project;
+use crate::roles::{Permission, Role, Who};
+use crate::{Registry, StoreError};
+
+/// An admin token, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AdminToken {
+    /// Stays.
+    pub id: Id<Token>,
+    /// What people call it.
+    pub name: Arc<str>,
+    /// What it may do.
+    pub role: Role,
+    /// The one project it is held to; all when absent.
+    pub project: Option<Arc<str>>,
+    /// Who answers for what it does.
+    pub owner: Arc<str>,
+    /// The end of its secret, to tell it apart.
+    pub hint: Arc<str>,
+    /// Who made it.
+    pub created_by: Arc<str>,
+    /// When.
+    pub created_at: Time,
+    /// When it stops working by itself.
+    pub expires_at: Option<Time>,
+    /// When it was revoked.
+    pub revoked_at: Option<Time>,
+}
+
+impl AdminToken {
+    /// Whoever uses this token.
+    pub fn who(&self) -> Who {
+        Who { role: self.role, owner: Arc::clone(&self.owner) }
+    }
+
+    /// Whether it reaches a project.
+    pub fn reaches(&self, project: &str) -> bool {
+        self.project.as_deref().is_none_or(|own| own == project)
+    }
+}
+
+/// An admin token to issue.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The one project it is held to.
+    pub project: Option<String>,
+    /// Who answers for what it does; the maker when absent, the new name when the bootstrap token makes it.
+    pub owner: Option<String>,
+    /// When it stops working by itself.
+    pub expires_at: Option<Time>,
+}
+
+/// The owner of the tokens that come with the first start or from the environment.
+pub const BOOTSTRAP_OWNER: &str = "bootstrap";
+
+/// The columns [`read`] reads.
+macro_rules! columns {
+    () => {
+        "id, name, role, project, owner, hint, created_by, created_us, expires_us, revoked_us"
+    };
+}
+
+const BY_ID: &str = concat!("SELECT ", columns!(), " FROM admin_token WHERE id = $1 LIMIT 1");
+const PAGE: &str =
+    concat!("SELECT ", columns!(), " FROM admin_token WHERE id < $1 ORDER BY id DESC LIMIT $2");
+/// Tokens that changed after a revision, with their hashes.
+pub(crate) const CHANGED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", secret_hash FROM admin_token WHERE revision > $1 AND id > $2 ORDER BY id LIMIT $3"
+);
+
+/// A token with all that is stored of it.
+pub(crate) struct Insertion {
+    token: AdminToken,
+    secret_hash: SecretHash,
+}
+
+impl Registry {
+    /// Makes a token. The answer is the only place that ever shows its secret.
+    pub async fn issue_token(&self, new: NewToken, who: &Who) -> Result<Issued<AdminToken>> {
+        who.require(Permission::Administer)?;
+        let secret = generate(TOKEN_PREFIX)?;
+        let insertion = Insertion::of(new, &secret, &who.owner, self.clock().now())?;
+        let issued = self.write(insertion, |writing, it| Box::pin(insert(writing, it, "issued"))).await?;
+        Ok(Issued { issued, secret })
+    }
+
+    /// One token by its id, revoked or not.
+    pub async fn get_token(&self, id: Id<Token>) -> Result<AdminToken> {
+        let row = self.db().maybe(BY_ID, args![id.to_string()]).await?;
+        row.as_ref().map(read).transpose()?.ok_or_else(|| no_token(id))
+    }
+
+    /// A page of tokens, newest first, revoked ones too.
+    pub async fn list_tokens(&self, paging: &Paging) -> Result<Page<AdminToken>> {
+        // `g` follows every hex digit: a bound above every id.
+        let before = paging.after()?.unwrap_or_else(|| "g".to_owned());
+        let rows = self.db().all(PAGE, args![before, paging.rows()]).await?;
+        let tokens = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
+        Ok(paging.page(tokens, |token| token.id.to_string()))
+    }
+
+    /// Takes a token back for good. Doing it again changes nothing.
+    pub async fn revoke_token(&self, id: Id<Token>, who: &Who) -> Result<AdminToken> {
+        who.require(Permission::Administer)?;
+        let revocation = (id, self.clock().now());
+        self.write(revocation, |writing, (id, now)| Box::pin(revoke(writing, *id, *now))).await
+    }
+}
+
+impl Insertion {
+    pub(crate) fn of(new: NewToken, secret: &Secret, maker: &Arc<str>, now: Time) -> Result<Self> {
+        check_name(&new.name)?;
+        if let Some(owner) = &new.owner {
+            crate::prompts::names::check_text("owner", owner, crate::keys::NAME_BYTES)?;
+        }
+        let name: Arc<str> = new.name.into();
+        let owner = match new.owner.filter(|owner| !owner.trim().is_empty()) {
+            Some(owner) => owner.into(),
+            // The bootstrap token stands for nobody: what it makes answers for itself.
+            None if &**maker == BOOTSTRAP_OWNER => Arc::clone(&name),
+            None => Arc::clone(maker),
+        };
+        let token = AdminToken {
+            id: Id::at(now),
+            name,
+            role: new.role,
+            project: new.project.map(Arc::from),
+            owner,
+            hint: hint(secret.expose()).into(),
+            created_by: Arc::clone(maker),
+            created_at: now,
+            expires_at: new.expires_at,
+            revoked_at: None,
+        };
+        Ok(Self { token, secret_hash: hash(secret.expose()) })
+    }
+}
+
+pub(crate) async fn insert(writing: &mut Writing, it: &Insertion, origin: &str) -> Result<AdminToken> {
+    let token = &it.token;
+    if let Some(project) = &token.project {
+        let sql = "SELECT name FROM project WHERE name = $1 LIMIT 1";
+        if writing.tx.maybe(sql, args![&**project]).await?.is_none() {
+            return Err(no_project(project));
+        }
+    }
+    let sql =
+        "INSERT INTO admin_token (id, name, role, project, owner, secret_hash, hint, origin, created_by,
+                                        created_us, expires_us, revoked_us, revision)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    let values = args![
+        token.id.to_string(),
+        &*token.name,
+        token.role.as_str(),
+        token.project.as_deref(),
+        &*token.owner,
+        it.secret_hash.as_slice(),
+        &*token.hint,
+        origin,
+        &*token.created_by,
+        token.created_at.micros(),
+        token.expires_at.map(Time::micros),
+        None::<i64>,
+        writing.revision
+    ];
+    writing.tx.run(sql, values).await?;
+    Ok(token.clone())
+}
+
+async fn revoke(writing: &mut Writing, id: Id<Token>, now: Time) -> Result<AdminToken> {
+    let row = writing.tx.maybe(BY_ID, args![id.to_string()]).await?;
+    let mut token = row.as_ref().map(read).transpose()?.ok_or_else(|| no_token(id))?;
+    if token.revoked_at.is_some() {
+        return Ok(token);
+    }
+    token.revoked_at = Some(now);
+    let sql = "UPDATE admin_token SET revoked_us = $2, revision = $3 WHERE id = $1";
+    writing.tx.run(sql, args![id.to_string(), now.micros(), writing.revision]).await?;
+    Ok(token)
+}
+
+/// Reads the columns of a token.
+pub(crate) fn read(row: &Row) -> Result<AdminToken> {
+    Ok(AdminToken {
+        id: row.parsed("id")?,
+        name: row.text("name")?.into(),
+        role: row.parsed("role")?,
+        project: row.maybe_text("project")?.map(Arc::from),
+        owner: row.text("owner")?.into(),
+        hint: row.text("hint")?.into(),
+        created_by: row.text("created_by")?.into(),
+        created_at: row.time("created_us")?,
+        expires_at: row.maybe_time("expires_us")?,
+        revoked_at: row.maybe_time("revoked_us")?,
+    })
+}
+
+fn no_token(id: Id<Token>) -> StoreError {
+    StoreError::Missing(format!("there is no token `{id}`"))
+}
