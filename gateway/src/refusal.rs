@@ -10,6 +10,7 @@ use std::time::Duration;
 use analytics::record::Outcome;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
 
 type Source = Box<dyn Error + Send + Sync>;
 
@@ -19,6 +20,8 @@ pub struct Refusal {
     kind: Kind,
     message: Cow<'static, str>,
     param: Option<Cow<'static, str>>,
+    /// What a program may want beside the message, under its own name in the error object.
+    detail: Option<(&'static str, Value)>,
     retry_after: Option<Duration>,
     /// For the log, with its chain; never sent.
     source: Option<Source>,
@@ -49,8 +52,10 @@ pub enum Kind {
     RequestTimeout,
     /// Somebody else changed it first.
     Conflict,
-    /// `If-Match` or an expected version did not hold.
+    /// An expected version or parent did not hold.
     Stale,
+    /// `If-Match` did not hold.
+    PreconditionFailed,
     /// The body is over its limit.
     BodyTooLarge,
     /// Required variables were not sent.
@@ -94,6 +99,7 @@ impl Kind {
             Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request_timeout", INVALID, CallerError),
             Self::Conflict => (StatusCode::CONFLICT, "conflict", INVALID, CallerError),
             Self::Stale => (StatusCode::CONFLICT, "stale", INVALID, CallerError),
+            Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "stale", INVALID, CallerError),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", INVALID, CallerError),
             Self::MissingVariables => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "missing_variables", INVALID, CallerError)
@@ -120,7 +126,7 @@ impl Kind {
     }
 
     /// Every kind, for the tests and the documents that walk them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::InvalidRequest,
         Self::ParameterLocked,
         Self::NotSupported,
@@ -133,6 +139,7 @@ impl Kind {
         Self::RequestTimeout,
         Self::Conflict,
         Self::Stale,
+        Self::PreconditionFailed,
         Self::BodyTooLarge,
         Self::MissingVariables,
         Self::InvalidVariable,
@@ -149,13 +156,20 @@ impl Kind {
 impl Refusal {
     /// A refusal of this kind with what the caller should read: what is wrong and what to do.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), param: None, retry_after: None, source: None }
+        Self { kind, message: message.into(), param: None, detail: None, retry_after: None, source: None }
     }
 
     /// Names the request field at fault.
     #[must_use]
     pub fn param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         self.param = Some(param.into());
+        self
+    }
+
+    /// Adds what a program may want beside the message.
+    #[must_use]
+    pub fn detail(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.detail = Some((name, value.into()));
         self
     }
 
@@ -201,7 +215,11 @@ impl Refusal {
     /// The error body in OpenAI's shape.
     pub fn body(&self) -> Bytes {
         let (_, code, kind, _) = self.kind.row();
-        dialects::fault::write_error(&self.message, kind, self.param.as_deref(), Some(code)).into()
+        let Some((name, value)) = &self.detail else {
+            return dialects::fault::write_error(&self.message, kind, self.param.as_deref(), Some(code)).into();
+        };
+        let error = json!({"message": self.message, "type": kind, "param": self.param, "code": code, *name: value});
+        json!({"error": error}).to_string().into()
     }
 
     /// The headers that belong to this refusal whatever else the answer carries.
@@ -259,6 +277,15 @@ mod tests {
             assert!(error["code"].is_string() && error["type"].is_string(), "{kind:?}");
             assert!(refusal.status().is_client_error() || refusal.status().is_server_error(), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_detail_stands_beside_the_four_keys() {
+        let refusal = Refusal::new(Kind::Stale, "look again").detail("current_version", 7);
+        let body: Value = serde_json::from_slice(&refusal.body()).unwrap();
+        let keys: Vec<_> = body["error"].as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["message", "type", "param", "code", "current_version"]);
+        assert_eq!(body["error"]["param"], Value::Null);
     }
 
     #[test]

@@ -5,8 +5,9 @@ use dialects::body::BodyError;
 use dialects::extras::ExtrasError;
 use dialects::merge::MergeError;
 use dialects::naming::NamingError;
-use registry::template::RenderError;
+use registry::template::{Problem, RenderError};
 use registry::{ResolveError, StoreError};
+use serde_json::json;
 
 use super::{Kind, Refusal};
 
@@ -70,7 +71,9 @@ impl From<RenderError> for Refusal {
             RenderError::Invalid { .. } => Kind::InvalidVariable,
             RenderError::Template { .. } => Kind::TemplateError,
         };
-        Self::new(kind, error.to_string()).param("prompt.variables")
+        let refusal = Self::new(kind, error.to_string()).param("prompt.variables");
+        let RenderError::Template { message, item, line, column } = error else { return refusal };
+        refusal.detail("problems", json!([Problem { item, line, column, message }]))
     }
 }
 
@@ -87,7 +90,27 @@ impl From<StoreError> for Refusal {
             StoreError::Unavailable(_) => Kind::Unavailable,
         };
         let refusal = with_param(Self::new(kind, error.to_string()), error.field());
-        if kind == Kind::Unavailable { refusal.because(error) } else { refusal }
+        match error {
+            StoreError::Unavailable(_) => refusal.because(error),
+            StoreError::Template(problems) => refusal.detail("problems", json!(problems)),
+            StoreError::Stale { current: Some(current), .. } => refusal.detail("current_version", current),
+            _ => refusal,
+        }
+    }
+}
+
+impl Refusal {
+    /// An error on the routes of one prompt: what is missing there is the prompt, its version or its label.
+    pub fn of_prompt(error: StoreError) -> Self {
+        let missing = matches!(error, StoreError::Missing(_));
+        let refusal = Self::from(error);
+        if missing { Self { kind: Kind::PromptNotFound, ..refusal } } else { refusal }
+    }
+}
+
+impl From<analytics::query::Problem> for Refusal {
+    fn from(problem: analytics::query::Problem) -> Self {
+        Self::new(Kind::InvalidRequest, problem.to_string()).param("q").detail("position", problem.position)
     }
 }
 
