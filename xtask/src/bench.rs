@@ -1,0 +1,38 @@
+//! `cargo xtask bench`: what a call through the gateway costs.
+
+use std::process::Command;
+
+use anyhow::{bail, ensure};
+
+use crate::workspace::Workspace;
+
+/// Runs `overhead` or `micro`, with the words after it.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()> {
+    let (which, rest) = words.split_first().map_or(("", words), |(which, rest)| (which.as_str(), rest));
+    match which {
+        "overhead" => overhead(workspace, rest),
+        "micro" => micro(workspace, rest),
+        _ => bail!(
+            "say which: `bench overhead` (beside nginx and others) or `bench micro [filter]` (single steps)"
+        ),
+    }
+}
+
+/// The gateway beside its anchors; `benches/overhead/bench.py --help` tells the rest.
+fn overhead(workspace: &Workspace, rest: &[String]) -> anyhow::Result<()> {
+    let programs = workspace.build_release(&["gateway", "benches"])?;
+    let status = Command::new("python3")
+        .arg(workspace.root.join("benches/overhead/bench.py"))
+        .args(rest)
+        .env("BENCH_BIN", programs)
+        .env("BENCH_RUN", workspace.target.join("bench-overhead"))
+        .status()?;
+    ensure!(status.success(), "the bench did not finish");
+    Ok(())
+}
+
+fn micro(workspace: &Workspace, rest: &[String]) -> anyhow::Result<()> {
+    let status = workspace.cargo(["bench", "--package", "benches", "--"]).args(rest).status()?;
+    ensure!(status.success(), "a micro benchmark failed");
+    Ok(())
+}

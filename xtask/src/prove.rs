@@ -1,0 +1,40 @@
+//! `cargo xtask prove`: proofs too long for `cargo xtask test`, each against the release binary.
+
+mod drain;
+mod gateway;
+
+use anyhow::bail;
+
+use crate::workspace::Workspace;
+
+/// One proof: its name, what it shows, and what runs it.
+struct Proof {
+    name: &'static str,
+    shows: &'static str,
+    run: fn(&Workspace) -> anyhow::Result<()>,
+}
+
+const PROOFS: &[Proof] = &[Proof {
+    name: "drain",
+    shows: "SIGTERM under load: every answered call has its record",
+    run: drain::run,
+}];
+
+/// Runs the proof that is named, or all with `all`.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()> {
+    let [name] = words else { bail!("name one: {}", list()) };
+    let chosen: Vec<&Proof> = PROOFS.iter().filter(|proof| name == "all" || proof.name == name).collect();
+    if chosen.is_empty() {
+        bail!("there is no proof `{name}`; there are: {}", list());
+    }
+    for proof in chosen {
+        println!("== {}: {}", proof.name, proof.shows);
+        (proof.run)(workspace)?;
+        println!("{}: proven", proof.name);
+    }
+    Ok(())
+}
+
+fn list() -> String {
+    PROOFS.iter().map(|proof| format!("{} ({})", proof.name, proof.shows)).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,154 @@
+//! The release binary and the mock provider as processes of a proof, ended with it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// The key and the token of every proof; both listeners are on loopback.
+pub(crate) const API_KEY: &str = "sk-weir-proof";
+const ADMIN_TOKEN: &str = "weir-admin-proof";
+/// How often a start or an end is looked for, and how many times.
+const LOOK_WAIT: Duration = Duration::from_millis(50);
+const LOOKS_MAX: u32 = 600;
+/// How many calls one page of the admin API holds.
+const PAGE: usize = 500;
+
+/// A child process that does not outlive the proof.
+pub(crate) struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only when the process has ended already, which is what they are for.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+impl Process {
+    /// Starts a program with its output in `log`.
+    pub(crate) fn start(command: &mut Command, log: &Path) -> anyhow::Result<Self> {
+        let file = std::fs::File::options().create(true).append(true).open(log)?;
+        let command = command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let child =
+            command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        Ok(Self(child))
+    }
+
+    /// Asks the process to end.
+    pub(crate) fn terminate(&self) -> anyhow::Result<()> {
+        let id = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).context("the process has no id")?;
+        Ok(kill_process(id, Signal::TERM)?)
+    }
+
+    /// Waits for the end.
+    pub(crate) fn wait(mut self) -> anyhow::Result<ExitStatus> {
+        for _ in 0..LOOKS_MAX {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(LOOK_WAIT);
+        }
+        bail!("the process did not end within {:?}", LOOK_WAIT * LOOKS_MAX)
+    }
+}
+
+/// Where everything of one proof is.
+pub(crate) struct Stage {
+    programs: PathBuf,
+    /// Data, configuration and logs.
+    pub(crate) folder: PathBuf,
+    provider: SocketAddr,
+    listen: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Stage {
+    /// Takes free ports and writes the configuration into a fresh folder.
+    pub(crate) fn set(programs: PathBuf, folder: PathBuf) -> anyhow::Result<Self> {
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        let [provider, listen, admin] = free_addresses()?;
+        let text = format!(
+            "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\ndata_dir = \"{}\"\n[log]\nlevel = \"warn\"\n[providers.mock]\nkind = \"openai\"\nbase_url = \"http://{provider}/v1\"\napi_key = \"sk-mock\"\n",
+            folder.join("data").display()
+        );
+        std::fs::write(folder.join("weir.toml"), text)?;
+        Ok(Self { programs, folder, provider, listen, admin })
+    }
+
+    /// Starts the mock provider.
+    pub(crate) fn start_provider(&self) -> anyhow::Result<Process> {
+        let mut command = Command::new(self.programs.join("mock-provider"));
+        command.args(["--addr", &self.provider.to_string()]);
+        let process = Process::start(&mut command, &self.folder.join("provider.log"))?;
+        wait_for(&format!("http://{}/v1/models", self.provider))?;
+        Ok(process)
+    }
+
+    /// Changes the mock provider's delays, with a query such as `latency_us=20000`.
+    pub(crate) fn slow_provider(&self, query: &str) -> anyhow::Result<()> {
+        ureq::get(format!("http://{}/_mock/set?{query}", self.provider)).call()?;
+        Ok(())
+    }
+
+    /// Starts the gateway and waits until it is ready.
+    pub(crate) fn start_gateway(&self) -> anyhow::Result<Process> {
+        let mut command = Command::new(self.programs.join("weir"));
+        command.args(["serve", "--config"]).arg(self.folder.join("weir.toml"));
+        command.env("WEIR_API_KEY", API_KEY).env("WEIR_ADMIN_TOKEN", ADMIN_TOKEN);
+        let process = Process::start(&mut command, &self.folder.join("weir.log"))?;
+        wait_for(&format!("http://{}/readyz", self.listen))
+            .with_context(|| format!("see {}", self.folder.join("weir.log").display()))?;
+        Ok(process)
+    }
+
+    /// A command that loads the gateway with this body.
+    pub(crate) fn load(&self, body: &Path, more: &[&str]) -> Command {
+        let mut command = Command::new(self.programs.join("load-generator"));
+        command.args(["--url", &format!("http://{}/v1/chat/completions", self.listen)]);
+        command.args(["-H", &format!("Authorization: Bearer {API_KEY}"), "--body"]).arg(body).args(more);
+        command
+    }
+
+    /// How many records there are by status, read through the admin API page by page.
+    pub(crate) fn count_records(&self) -> anyhow::Result<std::collections::BTreeMap<u64, u64>> {
+        let mut counts = std::collections::BTreeMap::new();
+        let mut cursor = String::new();
+        loop {
+            let url = format!("http://{}/api/v1/calls?limit={PAGE}&from=-1h{cursor}", self.admin);
+            let bearer = format!("Bearer {ADMIN_TOKEN}");
+            let page: Value =
+                ureq::get(&url).header("authorization", &bearer).call()?.body_mut().read_json()?;
+            for call in page["data"].as_array().context("the page holds no data")? {
+                *counts.entry(call["status"].as_u64().unwrap_or_default()).or_default() += 1;
+            }
+            let Some(next) = page["next_cursor"].as_str() else { return Ok(counts) };
+            cursor = format!("&cursor={next}");
+        }
+    }
+}
+
+fn free_addresses() -> anyhow::Result<[SocketAddr; 3]> {
+    // All are held until all are known, so that they differ.
+    let open = || TcpListener::bind("127.0.0.1:0");
+    let held = [open()?, open()?, open()?];
+    Ok([held[0].local_addr()?, held[1].local_addr()?, held[2].local_addr()?])
+}
+
+fn wait_for(url: &str) -> anyhow::Result<()> {
+    for _ in 0..LOOKS_MAX {
+        if ureq::get(url).call().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(LOOK_WAIT);
+    }
+    ensure!(false, "{url} does not answer");
+    Ok(())
+}
