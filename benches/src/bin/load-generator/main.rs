@@ -139,10 +139,11 @@ fn split_url(url: &str) -> anyhow::Result<(String, String)> {
 }
 
 fn write_request(host: &str, path: &str, headers: &[String], body: &[u8]) -> Vec<u8> {
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
     let length = body.len();
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n{headers}Content-Length: {length}\r\n\r\n"
-    );
+    let mut head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n");
+    for header in headers {
+        head.extend([header, "\r\n"]);
+    }
+    let head = format!("{head}Content-Length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
