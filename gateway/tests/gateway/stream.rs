@@ -1,0 +1,350 @@
+//! Streams: nothing held back, nothing changed but what must be, and never half an answer that looks whole.
+
+use serde_json::{Value, json};
+
+use crate::support::canned::{DONE, chat_content, chat_events, chat_finish, chat_usage_chunk};
+use crate::support::{Answer, Harness, Reply, Streaming, ask, ask_streamed, canned, millis};
+
+async fn streamed(weir: &Harness) -> Streaming {
+    weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await
+}
+
+/// The whole stream of one call, and its record.
+async fn told(weir: &Harness) -> (Vec<String>, Value) {
+    let stream = streamed(weir).await;
+    assert_eq!(stream.status, 200);
+    let id = stream.header("weir-call-id").to_owned();
+    let events = stream.rest().await;
+    (events, weir.record(&id).await)
+}
+
+/// What the last event says went wrong, in OpenAI's shape.
+fn error_in(events: &[String]) -> Value {
+    let last = events.last().unwrap();
+    let error: Value = serde_json::from_str(last.strip_prefix("data: ").unwrap()).unwrap();
+    let keys: Vec<_> = error["error"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(keys, ["message", "type", "param", "code"], "{last}");
+    assert!(!events.iter().any(|event| event == DONE), "a broken stream must not look whole: {events:?}");
+    error["error"].clone()
+}
+
+#[tokio::test]
+async fn events_pass_byte_for_byte() {
+    let weir = Harness::start().await;
+    let sent = [
+        ": OPENROUTER PROCESSING\n\n",
+        "data:{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"H\\u00e9\"}}] , \"x\":1e-7}\n\n",
+        "id: 7\nretry: 5\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"é\"},\"vendor\":[1.50]}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+        DONE,
+    ];
+    weir.provider.will(Reply::events(sent));
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(events, sent);
+    assert_eq!((&record["outcome"], &record["finish_reason"]), (&json!("ok"), &json!("stop")));
+}
+
+#[tokio::test]
+async fn a_stream_is_announced_as_one_that_nobody_may_hold_back() {
+    let weir = Harness::start().await;
+
+    let stream = streamed(&weir).await;
+
+    assert_eq!(stream.header("content-type"), "text/event-stream; charset=utf-8");
+    assert_eq!((stream.header("cache-control"), stream.header("x-accel-buffering")), ("no-cache", "no"));
+    assert_eq!((stream.header("weir-provider"), stream.header("weir-attempts")), ("openai", "1"));
+    assert_eq!(stream.header("x-request-id"), stream.header("weir-call-id"));
+    assert!(!stream.headers.contains_key("content-length") && !stream.headers.contains_key("weir-cost-usd"));
+}
+
+#[tokio::test]
+async fn each_event_goes_out_before_the_next_one_has_come() {
+    let weir = Harness::start().await;
+    let (reply, feed) = Reply::fed();
+    weir.provider.will(reply);
+    let asked = tokio::spawn({
+        let call = weir.call("POST", "/v1/chat/completions").json(&ask_streamed());
+        async move { call.stream().await }
+    });
+
+    for text in ["one", "two", "three"] {
+        feed.send(&chat_content(text)).await;
+    }
+    let mut stream = asked.await.unwrap();
+    for text in ["one", "two", "three"] {
+        assert_eq!(stream.event().await, Some(chat_content(text)));
+    }
+    feed.send(&chat_finish()).await;
+    assert_eq!(stream.event().await, Some(chat_finish()));
+}
+
+#[tokio::test]
+async fn an_event_in_many_pieces_is_put_together() {
+    let weir = Harness::start().await;
+    let whole = chat_events("gpt-4o-mini", false).concat();
+    let bytes: Vec<String> = whole.chars().map(String::from).collect();
+    weir.provider.will(Reply::events(bytes));
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(events.concat(), whole);
+    assert_eq!(record["outcome"], "ok");
+}
+
+#[tokio::test]
+async fn usage_is_asked_for_upstream_and_kept_from_a_caller_who_did_not_ask() {
+    let weir = Harness::start().await;
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(weir.provider.only().json()["stream_options"], json!({"include_usage": true}));
+    assert!(events.iter().all(|event| !event.contains("prompt_tokens")), "{events:?}");
+    assert_eq!(events.last().unwrap(), DONE);
+    assert_eq!((&record["input_tokens"], &record["output_tokens"]), (&json!(12), &json!(3)));
+    assert_eq!((&record["cached_input_tokens"], &record["reasoning_tokens"]), (&json!(4), &json!(1)));
+    assert_eq!(record["usage_source"], "provider");
+}
+
+#[tokio::test]
+async fn a_caller_who_asks_for_usage_gets_it_and_the_request_stays_as_it_is() {
+    let weir = Harness::start().await;
+    let body = "{\"model\":\"gpt-4o-mini\",\"messages\":[],\"stream\":true,\"stream_options\":{ \"include_usage\" : true }}";
+
+    let stream = weir.call("POST", "/v1/chat/completions").body(body).stream().await;
+    let events = stream.rest().await;
+
+    assert_eq!(events, chat_events("gpt-4o-mini", true));
+    assert_eq!(weir.provider.only().text(), body);
+}
+
+#[tokio::test]
+async fn other_stream_options_are_kept() {
+    let weir = Harness::start().await;
+    let mut body = ask_streamed();
+    body["stream_options"] = json!({"include_obfuscation": false, "include_usage": false});
+
+    weir.call("POST", "/v1/chat/completions").json(&body).stream().await.rest().await;
+
+    let sent = &weir.provider.only().json()["stream_options"];
+    assert_eq!(*sent, json!({"include_obfuscation": false, "include_usage": true}));
+}
+
+#[tokio::test]
+async fn usage_on_a_chunk_with_content_stays_with_it() {
+    let weir = Harness::start().await;
+    let mut last: Value = serde_json::from_str(&chat_finish()["data: ".len()..]).unwrap();
+    last["usage"] = json!({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7});
+    let sent = [chat_content("Hi"), canned::data(&last), DONE.to_owned()];
+    weir.provider.will(Reply::events(&sent));
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(events, sent);
+    assert_eq!(record["input_tokens"], 5);
+}
+
+#[tokio::test]
+async fn a_missing_terminator_is_added_when_the_answer_is_whole() {
+    let weir = Harness::start().await;
+    for sent in [
+        vec![chat_content("Hi"), chat_finish()],
+        vec![chat_content("Hi"), chat_finish(), chat_usage_chunk("gpt-4o-mini")],
+    ] {
+        weir.provider.will(Reply::events(sent));
+        let (events, record) = told(&weir).await;
+        assert_eq!(events, [chat_content("Hi"), chat_finish(), DONE.to_owned()]);
+        assert_eq!((&record["outcome"], &record["status"]), (&json!("ok"), &json!(200)));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_just_ends_is_not_whole() {
+    let weir = Harness::start().await;
+    weir.provider.will(Reply::events([chat_content("Hel")]));
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(events[0], chat_content("Hel"));
+    let error = error_in(&events);
+    assert_eq!((&error["type"], &error["code"]), (&json!("server_error"), &json!("upstream_error")));
+    assert_eq!((&record["outcome"], &record["status"]), (&json!("truncated"), &json!(200)));
+    assert_eq!(record["error_code"], "upstream_error");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_ends_with_an_error_event_and_no_terminator() {
+    let weir = Harness::start().await;
+    weir.provider.will(Reply::events([chat_content("Hel"), chat_content("lo")]).cut());
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(events[..2], [chat_content("Hel"), chat_content("lo")]);
+    assert_eq!(error_in(&events)["code"], "upstream_error");
+    assert_eq!((&record["outcome"], &record["status"]), (&json!("truncated"), &json!(200)));
+    assert_eq!(record["usage_source"], "estimated");
+}
+
+#[tokio::test]
+async fn a_stream_cut_inside_an_event_does_not_pass_half_of_it_on() {
+    let weir = Harness::start().await;
+    weir.provider.will(Reply::events([chat_content("Hello").as_str(), "data: {\"choices\":[{\"ind"]).cut());
+
+    let (events, _) = told(&weir).await;
+
+    assert_eq!((events.len(), &events[0]), (2, &chat_content("Hello")));
+    error_in(&events);
+}
+
+#[tokio::test]
+async fn a_broken_event_ends_the_stream_and_hangs_up_on_the_provider() {
+    let weir = Harness::start().await;
+    let (reply, feed) = Reply::fed();
+    weir.provider.will(reply);
+    feed.send(&chat_content("Hi")).await;
+    feed.send("data: {\"choices\":[{\"index\":0,\n\n").await;
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(events[0], chat_content("Hi"));
+    assert!(error_in(&events)["message"].as_str().unwrap().contains("not JSON"), "{events:?}");
+    assert_eq!(record["outcome"], "truncated");
+    feed.abandoned().await;
+}
+
+#[tokio::test]
+async fn an_error_inside_a_stream_is_passed_on_in_the_providers_words_and_ends_it() {
+    let weir = Harness::start().await;
+    let failed = canned::data(&json!({"error": {"message": "overloaded", "type": "server_error", "param": null, "code": null}}));
+    weir.provider.will(Reply::events([chat_content("Hi"), failed.clone(), DONE.to_owned()]));
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(events, [chat_content("Hi"), failed]);
+    assert_eq!((&record["outcome"], &record["error_message"]), (&json!("truncated"), &json!("overloaded")));
+}
+
+#[tokio::test]
+async fn a_stalled_stream_ends_with_a_timeout() {
+    let weir = Harness::with(|config| config.limits.idle_timeout = millis(80)).await;
+    let (reply, feed) = Reply::fed();
+    weir.provider.will(reply);
+    feed.send(&chat_content("Hi")).await;
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(error_in(&events)["code"], "upstream_timeout");
+    assert_eq!((&record["outcome"], &record["error_code"]), (&json!("truncated"), &json!("upstream_timeout")));
+    feed.abandoned().await;
+}
+
+#[tokio::test]
+async fn an_endless_stream_ends_when_the_calls_time_is_up() {
+    let weir = Harness::with(|config| config.limits.call_timeout = millis(300)).await;
+    weir.provider.will(Reply::endless(&chat_content("and ")));
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(error_in(&events)["code"], "upstream_timeout");
+    assert_eq!(record["outcome"], "truncated");
+    weir.provider.deserted().await;
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_ends_the_call_upstream() {
+    let weir = Harness::start().await;
+    let (reply, feed) = Reply::fed();
+    weir.provider.will(reply);
+    feed.send(&chat_content("Hello")).await;
+    let mut stream = streamed(&weir).await;
+    let id = stream.header("weir-call-id").to_owned();
+    stream.event().await.unwrap();
+
+    stream.hang_up();
+
+    feed.abandoned().await;
+    let record = weir.record(&id).await;
+    assert_eq!((&record["outcome"], &record["status"]), (&json!("cancelled"), &json!(200)));
+    assert_eq!((&record["usage_source"], &record["output_tokens"]), (&json!("estimated"), &json!(2)));
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_before_the_answer_ends_the_call_upstream() {
+    let weir = Harness::start().await;
+    for body in [ask(), ask_streamed()] {
+        let (reply, mut hold) = Reply::never();
+        weir.provider.will(reply);
+        let before = weir.provider.calls();
+        let call = weir.call("POST", "/v1/chat/completions").json(&body);
+        let waiting = tokio::spawn(async move { call.send().await });
+        weir.provider.arrived(before + 1).await;
+
+        waiting.abort();
+
+        hold.abandoned().await;
+    }
+    for record in weir.records(2).await {
+        assert_eq!((&record["outcome"], &record["status"]), (&json!("cancelled"), &json!(499)));
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_answers_whole_although_a_stream_was_asked_for_is_passed_on() {
+    let weir = Harness::start().await;
+    weir.provider.will(Reply::json(&canned::chat("gpt-4o-mini")));
+
+    let answer: Answer = weir.chat(&ask_streamed()).await;
+
+    assert_eq!(answer.json(), canned::chat("gpt-4o-mini"));
+    assert_eq!(answer.header("content-type"), "application/json");
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_after_a_stream() {
+    let weir = Harness::start().await;
+    for _ in 0..3 {
+        streamed(&weir).await.rest().await;
+    }
+    let last = weir.provider.received().pop().unwrap();
+    assert_eq!(last.connection, 1);
+}
+
+#[tokio::test]
+async fn two_choices_are_both_waited_for() {
+    let weir = Harness::start().await;
+    let chunk = |index: u64, reason: Value| {
+        canned::data(&json!({"choices": [{"index": index, "delta": {"content": "x"}, "finish_reason": reason}]}))
+    };
+    let sent = [chunk(0, Value::Null), chunk(1, Value::Null), chunk(0, json!("stop"))];
+    weir.provider.will(Reply::events(&sent));
+
+    let (events, record) = told(&weir).await;
+
+    error_in(&events);
+    assert_eq!(record["outcome"], "truncated");
+}
+
+#[tokio::test]
+async fn a_stream_is_recorded_put_together_with_its_first_token_time() {
+    let weir = Harness::start().await;
+
+    let (_, record) = told(&weir).await;
+
+    assert_eq!(record["response_body"]["choices"][0]["message"]["content"], canned::WORDS);
+    let (first, whole) = (record["ttft_us"].as_u64().unwrap(), record["duration_us"].as_u64().unwrap());
+    assert!(0 < first && first <= whole, "{first} {whole}");
+    assert_eq!(record["streaming"], true);
+}
+
+#[tokio::test]
+async fn large_events_pass() {
+    let weir = Harness::start().await;
+    let large = chat_content(&"x".repeat(2 << 20));
+    weir.provider.will(Reply::events([large.clone(), chat_finish(), DONE.to_owned()]));
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(events[0].len(), large.len());
+    assert_eq!(record["outcome"], "ok");
+}
