@@ -1,19 +1,49 @@
 //! A version's texts, compiled at publishing and rendered with the variables of one call.
 //!
-//! Pure: no clock, no randomness, no files. What exactly each engine does is in `docs/`.
+//! Pure: no clock, no randomness, no files. The three engines are [`plain`], [`fstring`] and [`jinja`]; values are
+//! inserted once and never read as templates again. A version is compiled once and shared by all calls.
 
+mod declare;
+mod fill;
+mod fit;
+mod fstring;
+mod jinja;
+mod media;
+mod message;
+mod pieces;
+mod plain;
 mod problem;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::sync::Arc;
 
 use dialects::merge::RenderedItem;
 
-use crate::content::{Content, Variables};
+use crate::content::{Content, Engine, Item, PromptBody, VariableKind, Variables};
+use fill::Fill;
+use message::MessageTemplate;
+use slots::{Sent, Slots};
+use text::Compiler;
 
 pub use problem::{Problem, RenderError};
 
 /// A version's texts, compiled.
 #[derive(Debug)]
 pub struct Template {
+    items: Vec<ItemTemplate>,
+    slots: Arc<Slots>,
     variables: Vec<TemplateVariable>,
+    /// The jinja pages, for that engine.
+    library: Option<jinja::Library>,
+}
+
+#[derive(Debug)]
+enum ItemTemplate {
+    Message(Box<MessageTemplate>),
+    Placeholder { name: String, slot: usize },
 }
 
 /// A variable a template uses or declares.
@@ -21,8 +51,12 @@ pub struct Template {
 pub struct TemplateVariable {
     /// Its name.
     pub name: String,
+    /// What it takes; anything when none. What nobody declared is a string, except in jinja.
+    pub kind: Option<VariableKind>,
     /// Whether a call without it is refused.
     pub required: bool,
+    /// Whether the author declared it.
+    pub declared: bool,
 }
 
 /// What a template became with one call's variables.
@@ -36,17 +70,85 @@ pub struct Rendered {
 
 impl Template {
     /// Compiles every text of a content, or says everything that is wrong with it.
-    pub fn compile(_content: &Content) -> Result<Self, Vec<Problem>> {
-        Ok(Self { variables: Vec::new() })
+    pub fn compile(content: &Content) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        declare::check(content, &mut problems);
+        let mut compiler = Compiler::new(content.engine, Slots::declared(&content.variables), &mut problems);
+        let items = match &content.body {
+            PromptBody::Text(text) => vec![ItemTemplate::of_text(text, &mut compiler)],
+            PromptBody::Messages(items) => compile_items(content, items, &mut compiler),
+        };
+        let Compiler { slots, library, .. } = compiler;
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let untyped = (content.engine != Engine::Jinja).then_some(VariableKind::String);
+        let variables = slots.describe(untyped);
+        let library = (content.engine == Engine::Jinja).then_some(library);
+        Ok(Self { items, slots: Arc::new(slots), variables, library })
     }
 
     /// Fills in the variables of one call.
-    pub fn render(&self, _variables: &Variables) -> Result<Rendered, RenderError> {
-        Ok(Rendered { items: Vec::new(), unknown: Vec::new() })
+    pub fn render(&self, variables: &Variables) -> Result<Rendered, RenderError> {
+        let sent = self.slots.judge(variables)?;
+        let mut fill = match &self.library {
+            None => Fill::inserting(&self.slots, &sent)?,
+            Some(library) => Fill::paging(&self.slots, library.open(&self.slots, &sent)?),
+        };
+        let mut items = Vec::with_capacity(self.items.len());
+        for item in &self.items {
+            items.extend(item.render(&mut fill, &self.slots, &sent)?);
+        }
+        Ok(Rendered { items, unknown: self.slots.unknown(variables) })
     }
 
-    /// The variables this template uses or declares.
+    /// The variables this template declares, uses or takes for a placeholder; declared ones first.
     pub fn variables(&self) -> &[TemplateVariable] {
         &self.variables
+    }
+}
+
+fn compile_items(content: &Content, items: &[Item], compiler: &mut Compiler<'_>) -> Vec<ItemTemplate> {
+    let mut templates = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        match item {
+            Item::Message(message) => {
+                let message = MessageTemplate::compile(message, index, compiler);
+                templates.push(ItemTemplate::Message(Box::new(message)));
+            }
+            Item::Placeholder { placeholder } => {
+                let stated = content
+                    .variables
+                    .get(placeholder)
+                    .is_some_and(|declared| declared.required == Some(true));
+                let slot = compiler.slots.place(placeholder, stated);
+                templates.push(ItemTemplate::Placeholder { name: placeholder.clone(), slot });
+            }
+            // Refused before, among the declarations.
+            Item::Include { .. } => {}
+        }
+    }
+    templates
+}
+
+impl ItemTemplate {
+    fn of_text(text: &str, compiler: &mut Compiler<'_>) -> Self {
+        Self::Message(Box::new(MessageTemplate::of_text(text, compiler)))
+    }
+
+    fn render(
+        &self,
+        fill: &mut Fill<'_>,
+        slots: &Slots,
+        sent: &Sent<'_>,
+    ) -> Result<Option<RenderedItem>, RenderError> {
+        match self {
+            Self::Message(message) => Ok(message.render(fill)?.map(RenderedItem::Message)),
+            Self::Placeholder { name, slot } => {
+                let value = sent.get(*slot).copied().flatten().filter(|value| slots.at(*slot).1.fills(value));
+                let fill = value.and_then(|value| value.as_array().cloned());
+                Ok(Some(RenderedItem::Placeholder { name: name.clone(), fill }))
+            }
+        }
     }
 }

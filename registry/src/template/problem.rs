@@ -18,6 +18,57 @@ pub struct Problem {
     pub message: String,
 }
 
+/// Something wrong at a place in one text, before it is known which text of the prompt that is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Flaw {
+    /// Where, in bytes.
+    pub(super) offset: usize,
+    /// What is wrong and what to do.
+    pub(super) message: String,
+}
+
+/// Which text of a prompt something is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Spot {
+    /// The item of `messages`; none for a text prompt.
+    pub(super) item: Option<usize>,
+    /// The content part within the message.
+    pub(super) part: Option<usize>,
+}
+
+impl Spot {
+    /// A flaw of this text as a problem.
+    pub(super) fn problem(self, text: &str, flaw: &Flaw) -> Problem {
+        let (line, column) = line_and_column(text, flaw.offset);
+        Problem { item: self.item, line, column, message: self.name_part(&flaw.message) }
+    }
+
+    /// A failure of this text while it was filled in.
+    pub(super) fn failure(self, text: &str, flaw: &Flaw) -> RenderError {
+        let (line, column) = line_and_column(text, flaw.offset);
+        RenderError::Template { message: self.name_part(&flaw.message), item: self.item, line, column }
+    }
+
+    fn name_part(self, message: &str) -> String {
+        self.part.map_or_else(|| message.to_owned(), |part| format!("content[{part}]: {message}"))
+    }
+}
+
+/// The line and the column, in characters, of a byte offset; both from 1.
+fn line_and_column(text: &str, offset: usize) -> (u32, u32) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line as u32, column as u32)
+}
+
+impl Problem {
+    /// A problem that is not about a place in a text.
+    pub(super) fn general(item: Option<usize>, message: impl Into<String>) -> Self {
+        Self { item, line: 0, column: 0, message: message.into() }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(item) = self.item {
@@ -34,7 +85,7 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// Required variables were not sent.
-    #[error("missing variables: {}: send them in `variables`", .0.join(", "))]
+    #[error("missing required variables: {}; send them in `variables`", .0.join(", "))]
     Missing(Vec<String>),
     /// A variable's value does not fit.
     #[error("variable `{name}` {reason}")]

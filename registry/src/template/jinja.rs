@@ -1,0 +1,175 @@
+//! The engine `jinja`: minijinja in a sandbox.
+//!
+//! No files, no clock, no randomness, no other templates; undefined names are errors; values are inserted raw (no
+//! escaping for HTML), lists and objects as compact JSON, null as nothing; one newline at the end of a text is cut.
+//! Limits: see the constants. A page that joins a text to itself again and again can still use much memory before a
+//! limit stops it: publishing is for people who are trusted.
+
+mod environment;
+mod failure;
+mod output;
+mod reading;
+mod size;
+
+use std::sync::Arc;
+
+use minijinja::value::Object;
+use minijinja::{Environment, Value};
+use serde_json::Value as Json;
+
+use super::RenderError;
+use super::fill::invalid;
+use super::media::{self, InputPart};
+use super::problem::{Flaw, Spot};
+use super::slots::{Sent, Slot, Slots};
+use output::LimitedOutput;
+
+/// The most steps the pages of one prompt take together.
+const STEPS: u64 = 100_000;
+/// The most bytes the pages of one prompt write together.
+const OUTPUT_BYTES: usize = 1 << 20;
+/// The longest page.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// Words of the language.
+const RESERVED: [&str; 16] = [
+    "true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else", "loop",
+    "self", "super",
+];
+
+/// Whether a variable may have this name.
+pub(super) fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !is_reserved(name)
+}
+
+/// Whether the language itself has this name.
+pub(super) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || environment::has_function(name)
+}
+
+/// The pages of one prompt.
+#[derive(Debug)]
+pub(super) struct Library {
+    environment: Environment<'static>,
+    pages: usize,
+}
+
+/// One compiled text.
+#[derive(Debug)]
+pub(super) struct Page {
+    name: String,
+    spot: Spot,
+}
+
+impl Default for Library {
+    fn default() -> Self {
+        Self { environment: environment::sandbox().clone(), pages: 0 }
+    }
+}
+
+impl Library {
+    /// Compiles a text and notes the variables it uses.
+    pub(super) fn add(&mut self, text: &str, spot: Spot, slots: &mut Slots) -> Result<Page, Vec<Flaw>> {
+        if text.len() > PAGE_BYTES {
+            let message = format!("a jinja text has at most {} MiB: use the engine plain", PAGE_BYTES >> 20);
+            return Err(vec![Flaw { offset: 0, message }]);
+        }
+        let reading = reading::read(text)?;
+        let name = self.pages.to_string();
+        self.pages += 1;
+        self.environment
+            .add_template_owned(name.clone(), text.to_owned())
+            .map_err(|error| vec![failure::flaw(&error)])?;
+        for (variable, required) in reading.variables() {
+            slots.insert(variable, required);
+        }
+        Ok(Page { name, spot })
+    }
+
+    /// Begins filling in the pages for one call.
+    pub(super) fn open<'a>(
+        &'a self,
+        slots: &Arc<Slots>,
+        sent: &Sent<'_>,
+    ) -> Result<Session<'a>, RenderError> {
+        let values =
+            sent.iter().zip(slots.iter()).map(|(value, (name, slot))| context_value(*value, name, slot));
+        let values = values.collect::<Result<_, _>>()?;
+        let context = Value::from_object(Context { slots: Arc::clone(slots), values });
+        Ok(Session { environment: &self.environment, context, steps: STEPS, room: OUTPUT_BYTES })
+    }
+}
+
+/// The pages of one prompt being filled in for one call.
+pub(super) struct Session<'a> {
+    environment: &'a Environment<'static>,
+    context: Value,
+    steps: u64,
+    room: usize,
+}
+
+impl Session<'_> {
+    /// Fills in one page.
+    pub(super) fn render(&mut self, page: &Page) -> Result<String, RenderError> {
+        let mut output = LimitedOutput::new(self.room);
+        let rendered = self
+            .environment
+            .get_template(&page.name)
+            .and_then(|template| template.render_captured_to(self.context.clone(), &mut output));
+        let captured = rendered.map_err(|error| self.explain(&error, page, output.is_full()))?;
+        let (used, _) = captured.state().fuel_levels().unwrap_or_default();
+        self.steps =
+            self.steps.checked_sub(used).ok_or_else(|| page.spot.failure("", &failure::too_many_steps()))?;
+        let text = output.into_text();
+        self.room -= text.len();
+        Ok(text)
+    }
+
+    fn explain(&self, error: &minijinja::Error, page: &Page, full: bool) -> RenderError {
+        if let Some(name) = failure::missing_name(error).filter(|name| !self.knows(name)) {
+            return RenderError::Missing(vec![name.to_owned()]);
+        }
+        let flaw = if full { failure::too_much_output() } else { failure::flaw(error) };
+        let source = self.environment.get_template(&page.name).map(|template| template.source().to_owned());
+        page.spot.failure(&source.unwrap_or_default(), &flaw)
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.context.get_attr(name).is_ok_and(|value| !value.is_undefined())
+    }
+}
+
+/// What pages see: the variables that were sent, by the slots' names.
+#[derive(Debug)]
+struct Context {
+    slots: Arc<Slots>,
+    values: Vec<Option<Value>>,
+}
+
+impl Object for Context {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.values.get(self.slots.find(key)?)?.clone()
+    }
+}
+
+/// The value of a variable. An optional one that was not sent is undefined too, but prints and tests as nothing
+/// instead of failing.
+fn context_value(value: Option<&Json>, name: &str, slot: &Slot) -> Result<Option<Value>, RenderError> {
+    match value {
+        None if slot.declared => Ok(Some(environment::nothing())),
+        Some(value) if slot.inserted => match media::read(value).map_err(|reason| invalid(name, reason))? {
+            Some(InputPart::Text(text)) => Ok(Some(Value::from(text))),
+            Some(InputPart::Media(_)) => {
+                Err(invalid(name, "is an image or a file, which a jinja prompt cannot hold"))
+            }
+            None => Ok(Some(environment::convert(value))),
+        },
+        None | Some(_) => Ok(None),
+    }
+}

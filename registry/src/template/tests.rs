@@ -1,0 +1,198 @@
+//! What holds for any text and any values; single cases are golden files in `registry/tests/templates`.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn compile(content: Value) -> Result<Template, Vec<Problem>> {
+    Template::compile(&serde_json::from_value(content).unwrap())
+}
+
+fn compile_text(engine: &str, text: &str) -> Result<Template, Vec<Problem>> {
+    compile(json!({ "text": text, "engine": engine }))
+}
+
+fn variables(value: Value) -> Variables {
+    serde_json::from_value(value).unwrap()
+}
+
+fn text_of(rendered: &Rendered) -> String {
+    let [RenderedItem::Message(message)] = rendered.items.as_slice() else { return String::new() };
+    match &message.content {
+        dialects::chat::Content::Text(text) => text.clone(),
+        other => panic!("not a text: {other:?}"),
+    }
+}
+
+/// Texts made of what engines care about, and of anything else.
+fn any_text() -> impl Strategy<Value = String> {
+    let pieces = prop_oneof![
+        4 => "[{}%#|. \n\t]{1,3}",
+        2 => "[a-c_]{1,3}",
+        1 => Just("{{ a }}".to_owned()),
+        1 => Just("{% if a %}".to_owned()),
+        1 => Just("{% endif %}".to_owned()),
+        1 => Just("{% for x in a %}".to_owned()),
+        1 => Just("{% endfor %}".to_owned()),
+        1 => "\\PC{0,8}",
+    ];
+    proptest::collection::vec(pieces, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any_text().prop_map(Value::from),
+        Just(json!({"type": "input_text", "text": "{{b}}"})),
+        Just(json!({"type": "input_image", "image_url": "u"})),
+        Just(json!({"type": "input_file"})),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            proptest::collection::btree_map("[a-c]", inner, 0..3).prop_map(|map| json!(map)),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_engine_panics_whatever_it_is_given(text in any_text(), a in any_value(), b in any_value()) {
+        for engine in ["plain", "fstring", "jinja"] {
+            let content = json!({"engine": engine, "messages": [
+                {"role": "system", "content": text}, {"role": "user", "content": [{"type": "text", "text": text}]},
+            ]});
+            match compile(content) {
+                Ok(template) => drop(template.render(&variables(json!({"a": a, "b": b, "c": 1})))),
+                Err(problems) => prop_assert!(problems.iter().all(|problem| problem.line > 0 && problem.column > 0)),
+            }
+        }
+    }
+
+    #[test]
+    fn plain_never_changes_what_is_not_a_variable(text in "[^{]*(\\{[^{]+)*") {
+        let template = compile_text("plain", &text).unwrap();
+        prop_assert_eq!(template.variables().len(), 0);
+        prop_assert_eq!(text_of(&template.render(&Variables::new()).unwrap()), text);
+    }
+
+    #[test]
+    fn plain_keeps_the_text_around_variables(pieces in proptest::collection::vec("[^{]*", 1..6), value in any_text()) {
+        let template = compile_text("plain", &pieces.join("{{ v }}")).unwrap();
+        let rendered = template.render(&variables(json!({"v": value, "secret": "x"}))).unwrap();
+        prop_assert_eq!(text_of(&rendered), pieces.join(&value));
+    }
+
+    #[test]
+    fn values_are_inserted_once_by_every_engine(value in any_text()) {
+        for (engine, text) in [("plain", "<{{v}}>{{v}}"), ("fstring", "<{v}>{v}"), ("jinja", "<{{v}}>{{v}}")] {
+            let sent = variables(json!({"v": value, "a": "A", "b": "B", "c": "C"}));
+            let rendered = compile_text(engine, text).unwrap().render(&sent).unwrap();
+            prop_assert_eq!(text_of(&rendered), format!("<{value}>{value}"));
+        }
+    }
+
+    #[test]
+    fn fstring_escapes_bring_any_text_through(text in any_text()) {
+        let escaped = text.replace('{', "{{").replace('}', "}}");
+        let template = compile_text("fstring", &escaped).unwrap();
+        prop_assert_eq!(text_of(&template.render(&Variables::new()).unwrap()), text);
+    }
+
+    #[test]
+    fn jinja_keeps_text_without_tags(text in "([^{]|\\{[^{%#])*[^{\r\n]") {
+        let template = compile_text("jinja", &text).unwrap();
+        prop_assert_eq!(text_of(&template.render(&Variables::new()).unwrap()), text);
+    }
+}
+
+#[test]
+fn braces_without_end_are_read_in_one_pass() {
+    let text = "{{ ".repeat(300_000);
+    assert_eq!(text_of(&compile_text("plain", &text).unwrap().render(&Variables::new()).unwrap()), text);
+    assert_eq!(compile_text("fstring", &"{a ".repeat(300_000)).unwrap_err().len(), 100);
+}
+
+#[test]
+fn a_prompt_that_grows_without_end_is_refused_by_every_engine() {
+    let sent = variables(json!({"v": "x".repeat(1 << 20)}));
+    for (engine, text) in [("plain", "{{v}}"), ("fstring", "{v}"), ("jinja", "{{v}}")] {
+        let template = compile_text(engine, &text.repeat(65)).unwrap();
+        assert!(matches!(template.render(&sent), Err(RenderError::Template { .. })), "{engine}");
+    }
+}
+
+#[test]
+fn the_steps_of_all_pages_count_together() {
+    let page = json!({"role": "user", "content": "{% for i in range(9000) %}{{ a }}{% endfor %}"});
+    let content = |pages: usize| json!({"engine": "jinja", "messages": vec![page.clone(); pages]});
+    let sent = variables(json!({"a": ""}));
+    assert!(compile(content(2)).unwrap().render(&sent).is_ok());
+    let error = compile(content(8)).unwrap().render(&sent).unwrap_err();
+    assert!(error.to_string().contains("runs too long"), "{error}");
+}
+
+#[test]
+fn pages_nested_to_the_limit_do_not_exhaust_the_stack() {
+    let chains = [" ~ a", "|upper", " and a", ".a", "[0]", " == a", " if a else a", " is true", " ** a"];
+    for link in chains {
+        let text = |links: usize| format!("{{{{ a{} }}}}", link.repeat(links));
+        drop(compile_text("jinja", &text(90)).map(|template| template.render(&variables(json!({"a": "x"})))));
+        assert!(compile_text("jinja", &text(5_000)).is_err(), "{link}");
+    }
+    let branches = |count: usize| format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(count));
+    assert!(compile_text("jinja", &branches(200)).is_ok());
+    assert!(compile_text("jinja", &branches(5_000)).is_err());
+    assert!(compile_text("jinja", &"{% if a %}".repeat(5_000)).is_err());
+    assert!(compile_text("jinja", &format!("{{{{ {} }}}}", "(".repeat(5_000))).is_err());
+    assert!(compile_text("jinja", &format!("{{{{ {}1 }}}}", "-".repeat(5_000))).is_err());
+    let lists = |count: usize| format!("{{% set x = 1 %}}{}", "{% set x = [x] %}".repeat(count));
+    assert!(compile_text("jinja", &lists(400)).unwrap().render(&Variables::new()).is_ok());
+    assert!(compile_text("jinja", &lists(5_000)).is_err());
+}
+
+#[test]
+fn variables_are_listed_with_what_they_take() {
+    let template = compile(json!({
+        "messages": [
+            {"role": "user", "content": "{{b}} {{a}} {{c}}"}, {"placeholder": "history"}, {"placeholder": "shots"},
+        ],
+        "variables": {"c": {"type": "integer", "default": 1}, "a": {}, "shots": {"type": "messages"}},
+    }));
+    let template = template.unwrap();
+    let listed: Vec<_> =
+        template.variables().iter().map(|v| (v.name.as_str(), v.kind, v.required, v.declared)).collect();
+    assert_eq!(
+        listed,
+        [
+            ("c", Some(VariableKind::Integer), false, true),
+            ("a", None, true, true),
+            ("shots", Some(VariableKind::Messages), false, true),
+            ("b", Some(VariableKind::String), true, false),
+            ("history", Some(VariableKind::Messages), false, false),
+        ]
+    );
+    let jinja = compile_text("jinja", "{{ a }}{% if b %}{{ c }}{% endif %}{{ d|d(1) }}").unwrap();
+    let listed: Vec<_> = jinja.variables().iter().map(|v| (v.name.as_str(), v.kind, v.required)).collect();
+    assert_eq!(listed, [("a", None, true), ("b", None, true), ("c", None, false), ("d", None, false)]);
+}
+
+#[test]
+fn one_template_serves_many_threads() {
+    let template = compile_text("jinja", "{% for x in v %}{{ x }},{% endfor %}").unwrap();
+    std::thread::scope(|scope| {
+        for n in 0..4 {
+            let template = &template;
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    let rendered = template.render(&variables(json!({"v": [n, n]}))).unwrap();
+                    assert_eq!(text_of(&rendered), format!("{n},{n},"));
+                }
+            });
+        }
+    });
+}
