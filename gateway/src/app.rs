@@ -88,8 +88,7 @@ impl App {
         self.metrics.records_dropped.with_label_values(&["bodies"]).set(gauge(counts.dropped_bodies));
         self.metrics.records_set_aside.set(i64::from(self.store.condition().set_aside.is_some()));
         self.metrics.registry_revision.set(self.registry.snapshot().revision());
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        self.metrics.buffered_bytes.set(self.admission.bytes() as f64);
+        self.metrics.buffered_bytes.set(gauge(self.admission.bytes() as u64));
     }
 }
 

@@ -6,8 +6,8 @@ use analytics::record::Outcome;
 use dialects::Endpoint;
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    CounterVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 use vocab::Usage;
 
@@ -26,6 +26,8 @@ const OUTCOMES: [Outcome; 8] = [
     Outcome::Internal,
 ];
 const ENDPOINTS: usize = 5;
+const PROMPT_HELP: &str = "Calls by prompt version and how they ended.";
+const TOKENS_HELP: &str = "Tokens by class; input and output are totals, the other classes parts of them.";
 
 /// All metrics of one process.
 pub struct Metrics {
@@ -35,7 +37,7 @@ pub struct Metrics {
     overhead: Histogram,
     first_token: HistogramVec,
     tokens: IntCounterVec,
-    cost: prometheus::CounterVec,
+    cost: CounterVec,
     attempts: IntCounterVec,
     prompt_requests: Option<IntCounterVec>,
     /// Calls between their first byte and their last.
@@ -53,107 +55,69 @@ pub struct Metrics {
     /// The registry's revision this node serves.
     pub registry_revision: IntGauge,
     /// Bytes of bodies held in memory.
-    pub buffered_bytes: Gauge,
+    pub buffered_bytes: IntGauge,
 }
 
 impl Metrics {
     /// All metrics, at zero. `by_prompt` adds a counter labelled with prompt names.
     pub fn new(by_prompt: bool) -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
-        let build = gauges("weir_build_info", "The running build.", &["version"])?;
+        let made = Maker(Registry::new());
+        let build = made.gauges("weir_build_info", "The running build.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        keep(&registry, &build)?;
         let route = ["endpoint", "provider", "model"];
-        let metrics = Self {
-            requests: counters(
-                "weir_requests_total",
-                "Calls by how they ended.",
-                &["endpoint", "provider", "model", "outcome"],
-            )?,
-            duration: histograms(
-                "weir_request_duration_seconds",
-                "From a call's first byte to its last, seconds.",
+        let outcome = ["endpoint", "provider", "model", "outcome"];
+        Ok(Self {
+            requests: made.counters("weir_requests_total", "Calls by how they ended.", &outcome)?,
+            duration: made.histograms(
+                ("weir_request_duration_seconds", "From a call's first byte to its last, seconds."),
                 &route,
                 SECONDS,
             )?,
-            overhead: Histogram::with_opts(
-                HistogramOpts::new("weir_overhead_seconds", "What Weir itself took of a call, seconds.")
-                    .buckets(OVERHEAD_SECONDS.to_vec()),
-            )?,
-            first_token: histograms(
-                "weir_time_to_first_token_seconds",
-                "From a call's first byte to the answer's first content, streams only, seconds.",
+            overhead: made
+                .histograms(
+                    ("weir_overhead_seconds", "What Weir itself took of a call, seconds."),
+                    &[],
+                    OVERHEAD_SECONDS,
+                )?
+                .with_label_values::<&str>(&[]),
+            first_token: made.histograms(
+                (
+                    "weir_time_to_first_token_seconds",
+                    "From a call's first byte to its first content, streams only, seconds.",
+                ),
                 &route,
                 SECONDS,
             )?,
-            tokens: counters(
-                "weir_tokens_total",
-                "Tokens by class; input and output are totals, the other classes parts of them.",
-                &["provider", "model", "class"],
-            )?,
-            cost: prometheus::CounterVec::new(
-                Opts::new("weir_cost_usd_total", "Known cost, US dollars."),
-                &["provider", "model"],
-            )?,
-            attempts: counters(
+            tokens: made.counters("weir_tokens_total", TOKENS_HELP, &["provider", "model", "class"])?,
+            cost: made.cost()?,
+            attempts: made.counters(
                 "weir_upstream_attempts_total",
                 "Tries upstream by result: ok, or the class of failure.",
                 &["provider", "result"],
             )?,
-            prompt_requests: by_prompt
-                .then(|| {
-                    counters(
-                        "weir_prompt_requests_total",
-                        "Calls by prompt version and how they ended.",
-                        &["prompt", "version", "outcome"],
-                    )
-                })
-                .transpose()?,
-            inflight: IntGauge::new("weir_inflight", "Calls being answered now.")?,
-            overloaded: counters("weir_overloaded_total", "Calls turned away for want of room.", &["limit"])?,
-            unauthenticated: IntCounter::new(
+            prompt_requests: if by_prompt { Some(made.by_prompt()?) } else { None },
+            inflight: made.gauge("weir_inflight", "Calls being answered now.")?,
+            overloaded: made.counters(
+                "weir_overloaded_total",
+                "Calls turned away for want of room.",
+                &["limit"],
+            )?,
+            unauthenticated: made.counter(
                 "weir_unauthenticated_total",
                 "Calls with no key, or a wrong, expired or revoked one.",
             )?,
-            records_written: IntGauge::new("weir_records_written_total", "Records committed to the store.")?,
-            records_dropped: gauges(
+            records_written: made.gauge("weir_records_written_total", "Records committed to the store.")?,
+            records_dropped: made.gauges(
                 "weir_records_dropped_total",
                 "What was not recorded, by class: bodies, calls.",
                 &["class"],
             )?,
-            records_set_aside: IntGauge::new(
-                "weir_records_file_set_aside",
-                "1 when a damaged records file was set aside at start.",
-            )?,
-            registry_revision: IntGauge::new("weir_registry_revision", "The registry revision served.")?,
-            buffered_bytes: Gauge::new("weir_buffered_bytes", "Bytes of bodies held in memory.")?,
-            registry,
-        };
-        metrics.register()?;
-        Ok(metrics)
-    }
-
-    fn register(&self) -> Result<(), prometheus::Error> {
-        let registry = &self.registry;
-        keep(registry, &self.requests)?;
-        keep(registry, &self.duration)?;
-        keep(registry, &self.overhead)?;
-        keep(registry, &self.first_token)?;
-        keep(registry, &self.tokens)?;
-        keep(registry, &self.cost)?;
-        keep(registry, &self.attempts)?;
-        keep(registry, &self.inflight)?;
-        keep(registry, &self.overloaded)?;
-        keep(registry, &self.unauthenticated)?;
-        keep(registry, &self.records_written)?;
-        keep(registry, &self.records_dropped)?;
-        keep(registry, &self.records_set_aside)?;
-        keep(registry, &self.registry_revision)?;
-        keep(registry, &self.buffered_bytes)?;
-        match &self.prompt_requests {
-            Some(counters) => keep(registry, counters),
-            None => Ok(()),
-        }
+            records_set_aside: made
+                .gauge("weir_records_file_set_aside", "1 when a damaged records file was set aside.")?,
+            registry_revision: made.gauge("weir_registry_revision", "The registry revision served.")?,
+            buffered_bytes: made.gauge("weir_buffered_bytes", "Bytes of bodies held in memory.")?,
+            registry: made.0,
+        })
     }
 
     /// All metrics in Prometheus's text format.
@@ -270,25 +234,50 @@ impl RouteMetrics {
     }
 }
 
-fn keep<C: Collector + Clone + 'static>(registry: &Registry, collector: &C) -> Result<(), prometheus::Error> {
-    registry.register(Box::new(collector.clone()))
-}
+/// Makes metrics and registers them.
+struct Maker(Registry);
 
-fn counters(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
-    IntCounterVec::new(Opts::new(name, help), labels)
-}
+impl Maker {
+    fn keep<C: Collector + Clone + 'static>(&self, collector: C) -> Result<C, prometheus::Error> {
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
 
-fn gauges(name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
-    IntGaugeVec::new(Opts::new(name, help), labels)
-}
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.keep(IntCounter::new(name, help)?)
+    }
 
-fn histograms(
-    name: &str,
-    help: &str,
-    labels: &[&str],
-    buckets: &[f64],
-) -> Result<HistogramVec, prometheus::Error> {
-    HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.keep(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn cost(&self) -> Result<CounterVec, prometheus::Error> {
+        self.keep(CounterVec::new(
+            Opts::new("weir_cost_usd_total", "Known cost, US dollars."),
+            &["provider", "model"],
+        )?)
+    }
+
+    fn by_prompt(&self) -> Result<IntCounterVec, prometheus::Error> {
+        self.counters("weir_prompt_requests_total", PROMPT_HELP, &["prompt", "version", "outcome"])
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.keep(IntGauge::new(name, help)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        self.keep(IntGaugeVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn histograms(
+        &self,
+        (name, help): (&str, &str),
+        labels: &[&str],
+        buckets: &[f64],
+    ) -> Result<HistogramVec, prometheus::Error> {
+        self.keep(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
+    }
 }
 
 #[cfg(test)]

@@ -38,12 +38,13 @@ async fn answer(app: &App, request: Request<Incoming>) -> Result<Response<Body>,
     let query = request.uri().query().unwrap_or_default().to_owned();
     match (request.method().clone(), path.strip_suffix(RENDER)) {
         (Method::GET | Method::HEAD, None) => {
-            let resolved = resolve(app, &caller, &path, &selector(&query)?).await?;
+            let resolved = resolve(app, &caller, &path, selector(&query)?.as_ref()).await?;
             Ok(surface::json(StatusCode::OK, &described(&resolved)))
         }
         (Method::POST, Some(name)) => render(app, &caller, name, &query, request).await,
         (Method::GET | Method::HEAD, Some(name)) => {
-            let resolved = resolve(app, &caller, &format!("{name}{RENDER}"), &selector(&query)?).await?;
+            let resolved =
+                resolve(app, &caller, &format!("{name}{RENDER}"), selector(&query)?.as_ref()).await?;
             Ok(surface::json(StatusCode::OK, &described(&resolved)))
         }
         (method, _) => Err(Refusal::new(
@@ -86,7 +87,7 @@ async fn render(
         (None, None) => selector(query)?,
         (label, version) => one_selector(label.as_deref(), version.as_deref())?,
     };
-    let resolved = resolve(app, caller, name, &selector).await?;
+    let resolved = resolve(app, caller, name, selector.as_ref()).await?;
     let rendered = resolved.version.template.render(&asked.variables)?;
     let messages: Vec<Value> = rendered.items.iter().flat_map(message).collect();
     let mut value = described(&resolved);
@@ -139,13 +140,13 @@ async fn resolve(
     app: &App,
     caller: &Caller,
     name: &str,
-    selector: &Option<Selector>,
+    selector: Option<&Selector>,
 ) -> Result<Resolved, Refusal> {
     let name = percent_decode_str(name).decode_utf8_lossy();
     let name = name
         .parse()
         .map_err(|error: vocab::NameError| Refusal::new(Kind::InvalidRequest, error.to_string()))?;
-    let reference = PromptRef { name, selector: selector.clone() };
+    let reference = PromptRef { name, selector: selector.cloned() };
     let resolved = app.registry.resolve(&caller.key.project, &reference).await?;
     may_use(caller, &resolved, reference.selector.as_ref())?;
     Ok(resolved)

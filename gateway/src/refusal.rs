@@ -14,9 +14,13 @@ use serde_json::{Value, json};
 
 type Source = Box<dyn Error + Send + Sync>;
 
-/// A refused request: what kind, what the caller reads, and what only the log reads.
+/// A refused request: what kind, what the caller reads, and what only the log reads. Boxed, so that results that
+/// may be one stay small.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct Refusal(Box<What>);
+
+#[derive(Debug)]
+struct What {
     kind: Kind,
     message: Cow<'static, str>,
     param: Option<Cow<'static, str>>,
@@ -156,69 +160,78 @@ impl Kind {
 impl Refusal {
     /// A refusal of this kind with what the caller should read: what is wrong and what to do.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), param: None, detail: None, retry_after: None, source: None }
+        let message = message.into();
+        Self(Box::new(What { kind, message, param: None, detail: None, retry_after: None, source: None }))
     }
 
     /// Names the request field at fault.
     #[must_use]
     pub fn param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
-        self.param = Some(param.into());
+        self.0.param = Some(param.into());
         self
     }
 
     /// Adds what a program may want beside the message.
     #[must_use]
     pub fn detail(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.detail = Some((name, value.into()));
+        self.0.detail = Some((name, value.into()));
         self
     }
 
     /// Says when trying again is worthwhile.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+        self.0.retry_after = Some(wait);
         self
     }
 
     /// Keeps the cause for the log.
     #[must_use]
     pub fn because(mut self, source: impl Into<Source>) -> Self {
-        self.source = Some(source.into());
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The same refusal under another kind.
+    #[must_use]
+    pub fn retyped(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
         self
     }
 
     /// The kind.
     pub const fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// The HTTP status.
     pub const fn status(&self) -> StatusCode {
-        self.kind.row().0
+        self.0.kind.row().0
     }
 
     /// The closed code clients switch on.
     pub const fn code(&self) -> &'static str {
-        self.kind.row().1
+        self.0.kind.row().1
     }
 
     /// How the record says the call ended.
     pub const fn outcome(&self) -> Outcome {
-        self.kind.row().3
+        self.0.kind.row().3
     }
 
     /// What the caller reads.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// The error body in OpenAI's shape.
     pub fn body(&self) -> Bytes {
-        let (_, code, kind, _) = self.kind.row();
-        let Some((name, value)) = &self.detail else {
-            return dialects::fault::write_error(&self.message, kind, self.param.as_deref(), Some(code)).into();
+        let (_, code, kind, _) = self.0.kind.row();
+        let Some((name, value)) = &self.0.detail else {
+            return dialects::fault::write_error(&self.0.message, kind, self.0.param.as_deref(), Some(code))
+                .into();
         };
-        let error = json!({"message": self.message, "type": kind, "param": self.param, "code": code, *name: value});
+        let error = json!({"message": self.0.message, "type": kind, "param": self.0.param, "code": code, *name: value});
         json!({"error": error}).to_string().into()
     }
 
@@ -226,11 +239,11 @@ impl Refusal {
     pub fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = self.0.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        match self.kind {
+        match self.0.kind {
             Kind::InvalidApiKey => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
@@ -245,7 +258,7 @@ impl Refusal {
 
     /// Logs what the caller is not told. Called once, where the refusal becomes an answer.
     pub fn log(&self, id: &dyn std::fmt::Display) {
-        if let Some(source) = &self.source {
+        if let Some(source) = &self.0.source {
             let chain = chain(source.as_ref());
             tracing::warn!(call.id = %id, error.code = self.code(), error = %chain, "request refused");
         }

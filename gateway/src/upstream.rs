@@ -18,6 +18,7 @@ use dialects::fault::{self, FailureClass, Fault};
 use dialects::watch::{self, Facts};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
+use serde_json::value::RawValue;
 use tokio::time::timeout;
 use vocab::Time;
 
@@ -114,12 +115,12 @@ pub struct Failure {
 
 impl Provider {
     /// Sends `outgoing` and waits for the status; whole answers are read to their end.
-    pub async fn send(&self, outgoing: &Outgoing, patience: Patience) -> Result<Answer, Failure> {
+    pub async fn send(&self, outgoing: &Outgoing, patience: Patience) -> Result<Answer, Box<Failure>> {
         if self.pool().is_none() {
             return demo::answer(outgoing);
         }
         let (lease, response) = match timeout(patience.head, self.exchange(outgoing)).await {
-            Ok(exchanged) => exchanged.map_err(Failure::from)?,
+            Ok(exchanged) => exchanged.map_err(|unsent| Failure::unsent(&unsent))?,
             Err(_) => return Err(Failure::timed_out("the provider sent no answer in time")),
         };
         let (head, body) = response.into_parts();
@@ -150,7 +151,7 @@ impl Provider {
         outgoing: &Outgoing,
         body: Incoming,
         patience: Patience,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Answer, Box<Failure>> {
         let Some(pool) = self.pool() else { return demo::answer(outgoing) };
         let exchange = async {
             let mut lease = pool.take().await?;
@@ -158,7 +159,7 @@ impl Provider {
             Ok::<_, Unsent>((lease, response))
         };
         let (lease, response) = match timeout(patience.head, exchange).await {
-            Ok(exchanged) => exchanged.map_err(Failure::from)?,
+            Ok(exchanged) => exchanged.map_err(|unsent| Failure::unsent(&unsent))?,
             Err(_) => return Err(Failure::timed_out("the provider sent no answer in time")),
         };
         let (head, body) = response.into_parts();
@@ -198,26 +199,23 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 }
 
 /// Judges a whole answer with a success status: it must be JSON, and an error inside a 200 is an error.
-fn whole(outgoing: &Outgoing, head: http::response::Parts, bytes: Bytes) -> Result<Answer, Failure> {
+fn whole(outgoing: &Outgoing, head: http::response::Parts, bytes: Bytes) -> Result<Answer, Box<Failure>> {
     match watch::read_whole(outgoing.endpoint, &bytes) {
         Ok(facts) => Ok(Answer::Whole { headers: head.headers, status: head.status, bytes, facts }),
-        Err(fault) => Err(Failure {
-            fault,
-            status: Some(head.status),
-            headers: head.headers,
-            body: None,
-            unsent: false,
-        }),
+        Err(fault) => {
+            let (status, headers) = (Some(head.status), head.headers);
+            Err(Box::new(Failure { fault, status, headers, body: None, unsent: false }))
+        }
     }
 }
 
 /// Whether a body is an error in OpenAI's shape, so that a caller may read it as it came.
 fn is_openai_error(bytes: &[u8]) -> bool {
-    let error = Body::scan(bytes).ok().and_then(|body| body.get("error").map(|error| error.get()));
+    let error = Body::scan(bytes).ok().and_then(|body| body.get("error").map(RawValue::get));
     error.is_some_and(|error| error.starts_with('{'))
 }
 
-async fn failed(head: http::response::Parts, body: Incoming, lease: Lease, now: Time) -> Failure {
+async fn failed(head: http::response::Parts, body: Incoming, lease: Lease, now: Time) -> Box<Failure> {
     let read = timeout(ERROR_ANSWER_TIME, bounded::collect(body, ERROR_ANSWER_BYTES)).await;
     let bytes = match read {
         Ok(Ok(bytes)) => {
@@ -231,31 +229,54 @@ async fn failed(head: http::response::Parts, body: Incoming, lease: Lease, now: 
         fault::retry_after(status, |name| head.headers.get(name).and_then(|value| value.to_str().ok()), now);
     let fault = fault::read_fault(status, wait, &bytes);
     let body = is_openai_error(&bytes).then_some(bytes);
-    Failure { fault, status: Some(head.status), headers: head.headers, body, unsent: false }
+    Box::new(Failure { fault, status: Some(head.status), headers: head.headers, body, unsent: false })
 }
 
 impl Failure {
     /// What a call without a single try is answered with.
-    pub fn untried() -> Self {
+    pub fn untried() -> Box<Self> {
         Self::without_answer(FailureClass::Unreachable, "no provider was tried")
     }
 
-    fn without_answer(class: FailureClass, message: impl Into<String>) -> Self {
+    fn without_answer(class: FailureClass, message: impl Into<String>) -> Box<Self> {
         let fault = Fault::new(class, message);
-        Self { fault, status: None, headers: HeaderMap::new(), body: None, unsent: false }
+        Box::new(Self { fault, status: None, headers: HeaderMap::new(), body: None, unsent: false })
     }
 
-    fn timed_out(message: &str) -> Self {
+    fn timed_out(message: &str) -> Box<Self> {
         Self::without_answer(FailureClass::Timeout, message)
     }
 
-    fn garbled(message: String, status: StatusCode) -> Self {
-        Self { status: Some(status), ..Self::without_answer(FailureClass::Garbled, message) }
+    fn garbled(message: String, status: StatusCode) -> Box<Self> {
+        let mut failure = Self::without_answer(FailureClass::Garbled, message);
+        failure.status = Some(status);
+        failure
     }
 
-    fn broken_off(error: &hyper::Error, status: StatusCode) -> Self {
+    fn broken_off(error: &hyper::Error, status: StatusCode) -> Box<Self> {
         let message = format!("the provider broke off its answer: {error}");
-        Self { status: Some(status), ..Self::without_answer(FailureClass::Transient, message) }
+        let mut failure = Self::without_answer(FailureClass::Transient, message);
+        failure.status = Some(status);
+        failure
+    }
+
+    fn unsent(unsent: &Unsent) -> Box<Self> {
+        let class = match &unsent.cause {
+            Cause::Unreachable(error) if error.kind() == io::ErrorKind::TimedOut => FailureClass::Timeout,
+            Cause::Unreachable(_) | Cause::Closed => FailureClass::Unreachable,
+            Cause::Broken(_) => FailureClass::Transient,
+            Cause::Unaddressed(_) => FailureClass::CallerFault,
+        };
+        let mut text = unsent.to_string();
+        if let Cause::Broken(error) = &unsent.cause
+            && let Some(source) = error.source()
+        {
+            text.push_str(": ");
+            text.push_str(&source.to_string());
+        }
+        let mut failure = Self::without_answer(class, text);
+        failure.unsent = unsent.unsent;
+        failure
     }
 }
 
@@ -280,8 +301,8 @@ impl Unsent {
         Self { cause: Cause::Unreachable(error), unsent: true }
     }
 
-    fn broken(error: hyper::Error, request: Option<Request<SendBody>>) -> Self {
-        Self { cause: Cause::Broken(error), unsent: request.is_some() }
+    fn broken(error: hyper::Error, came_back: bool) -> Self {
+        Self { cause: Cause::Broken(error), unsent: came_back }
     }
 
     fn unaddressed(error: http::Error) -> Self {
@@ -319,24 +340,5 @@ impl fmt::Display for Unsent {
             Cause::Unaddressed(error) => write!(f, "the request cannot be addressed: {error}"),
             Cause::Closed => f.write_str("the connection to the provider is closed"),
         }
-    }
-}
-
-impl From<Unsent> for Failure {
-    fn from(unsent: Unsent) -> Self {
-        let class = match &unsent.cause {
-            Cause::Unreachable(error) if error.kind() == io::ErrorKind::TimedOut => FailureClass::Timeout,
-            Cause::Unreachable(_) | Cause::Closed => FailureClass::Unreachable,
-            Cause::Broken(_) => FailureClass::Transient,
-            Cause::Unaddressed(_) => FailureClass::CallerFault,
-        };
-        let mut text = unsent.to_string();
-        if let Cause::Broken(error) = &unsent.cause
-            && let Some(source) = error.source()
-        {
-            text.push_str(": ");
-            text.push_str(&source.to_string());
-        }
-        Self { unsent: unsent.unsent, ..Self::without_answer(class, text) }
     }
 }

@@ -51,32 +51,32 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
         let outgoing = outgoing(head, Some(rename_model(&bytes, &route)), hops);
         let attempt = entry.attempt(&route, &outgoing, "first target");
         let sent = route.provider.send(&outgoing, entry.patience()).await;
-        return finish(entry, attempt, sent, route, permit);
+        return Ok(finish(entry, attempt, sent, route, permit));
     }
     // Its model, if any, may stand behind a whole file: it goes to the default provider unread.
     let route = default_route(app, &caller)?;
     let outgoing = outgoing(head, None, hops);
     let attempt = entry.attempt(&route, &outgoing, "default provider");
     let sent = route.provider.send_streamed(&outgoing, body, entry.patience()).await;
-    finish(entry, attempt, sent, route, permit)
+    Ok(finish(entry, attempt, sent, route, permit))
 }
 
 fn finish(
     entry: &mut Entry,
     attempt: super::entry::AttemptIndex,
-    sent: Result<crate::upstream::Answer, crate::upstream::Failure>,
+    sent: Result<crate::upstream::Answer, Box<crate::upstream::Failure>>,
     route: Arc<Route>,
     permit: super::admission::Permit,
-) -> Result<Reply, Refusal> {
+) -> Reply {
     match sent {
         Ok(answer) => {
             entry.answered(attempt, &answer);
             let shape = Shape { withhold_usage: false, echo: None, stream: false };
-            Ok(Reply::new(answer, route, shape, permit))
+            Reply::new(answer, route, shape, permit)
         }
         Err(failure) => {
             entry.failed(attempt, &failure);
-            Ok(Reply::failed(Some(failure), permit))
+            Reply::failed(Some(failure), permit)
         }
     }
 }

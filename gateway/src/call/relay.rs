@@ -101,7 +101,7 @@ pub fn start(reply: Reply, entry: Entry) -> Response<Body> {
             match answer {
                 Answer::Whole { headers, status, bytes, facts } => {
                     let passing = Passing { headers, status, route: &route, shape };
-                    whole(passing, bytes, facts, entry, permit)
+                    whole(&passing, bytes, facts, entry, permit)
                 }
                 Answer::Stream { headers, status, arriving } => {
                     let passing = Passing { headers, status, route: &route, shape };
@@ -159,7 +159,7 @@ impl Passing<'_> {
 }
 
 fn whole(
-    passing: Passing<'_>,
+    passing: &Passing<'_>,
     bytes: Bytes,
     facts: Facts,
     mut entry: Entry,

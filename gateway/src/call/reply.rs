@@ -44,9 +44,8 @@ impl Reply {
     }
 
     /// No answer: `failure` was the last of the tries.
-    pub fn failed(failure: Option<Failure>, permit: Permit) -> Self {
-        let failure = failure.unwrap_or_else(Failure::untried);
-        Self::Failed { failure: Box::new(failure), permit }
+    pub fn failed(failure: Option<Box<Failure>>, permit: Permit) -> Self {
+        Self::Failed { failure: failure.unwrap_or_else(Failure::untried), permit }
     }
 }
 
@@ -136,7 +135,7 @@ pub fn show(failure: &Failure) -> Shown {
         400 | 404 | 409 | 413 | 422 | 429 if failure.body.is_some() => {
             Shown::Relayed { status: failure.status.unwrap_or(StatusCode::BAD_REQUEST) }
         }
-        401 | 402 | 403 => Shown::Refused(Refusal::new(
+        401..=403 => Shown::Refused(Refusal::new(
             Kind::UpstreamCredentials,
             "the provider refuses this gateway's own credentials: its operator must mend the provider's API key or account",
         )),

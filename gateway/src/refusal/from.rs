@@ -104,7 +104,7 @@ impl Refusal {
     pub fn of_prompt(error: StoreError) -> Self {
         let missing = matches!(error, StoreError::Missing(_));
         let refusal = Self::from(error);
-        if missing { Self { kind: Kind::PromptNotFound, ..refusal } } else { refusal }
+        if missing { refusal.retyped(Kind::PromptNotFound) } else { refusal }
     }
 }
 
@@ -122,7 +122,7 @@ impl From<QueryError> for Refusal {
                 "the record store cannot be read right now: try again, and see the log if it stays so",
             )
             .because(error),
-            asked => Self::new(Kind::InvalidRequest, asked.to_string()),
+            QueryError::Cursor => Self::new(Kind::InvalidRequest, error.to_string()),
         }
     }
 }

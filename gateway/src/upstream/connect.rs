@@ -79,7 +79,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|error| Unsent::broken(error, None))?;
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| Unsent::broken(error, true))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(error = %error, "provider connection ended");
@@ -95,7 +95,7 @@ where
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).keep_alive_interval(HTTP2_PING_EVERY).adaptive_window(true);
     let (sender, connection) =
-        builder.handshake(TokioIo::new(stream)).await.map_err(|error| Unsent::broken(error, None))?;
+        builder.handshake(TokioIo::new(stream)).await.map_err(|error| Unsent::broken(error, true))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(error = %error, "provider connection ended");

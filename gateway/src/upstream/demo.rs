@@ -12,7 +12,7 @@ use super::{Answer, Arriving, Failure, Outgoing};
 const CREATED: i64 = 1_795_996_800;
 
 /// Answers `outgoing` at once.
-pub(super) fn answer(outgoing: &Outgoing) -> Result<Answer, Failure> {
+pub(super) fn answer(outgoing: &Outgoing) -> Result<Answer, Box<Failure>> {
     let body = outgoing.body.as_deref().unwrap_or_default();
     if outgoing.endpoint == Endpoint::Passthrough {
         return Err(unknown_route());
@@ -34,17 +34,20 @@ fn content_type(value: &'static str) -> HeaderMap {
     headers
 }
 
-fn refused(fault: Fault) -> Failure {
+fn refused(fault: Fault) -> Box<Failure> {
     let kind = "invalid_request_error";
     let body = dialects::fault::write_error(&fault.message, kind, None, fault.code.as_deref());
-    let headers = content_type("application/json");
-    Failure { fault, status: Some(StatusCode::BAD_REQUEST), headers, body: Some(body.into()), unsent: false }
+    failure(fault, StatusCode::BAD_REQUEST, body)
 }
 
-fn unknown_route() -> Failure {
+fn unknown_route() -> Box<Failure> {
     let message = "the demo provider answers chat completions, responses, completions and embeddings only";
     let fault = Fault::new(FailureClass::ModelGone, message);
     let body = dialects::fault::write_error(message, "invalid_request_error", None, Some("not_found"));
+    failure(fault, StatusCode::NOT_FOUND, body)
+}
+
+fn failure(fault: Fault, status: StatusCode, body: Vec<u8>) -> Box<Failure> {
     let headers = content_type("application/json");
-    Failure { fault, status: Some(StatusCode::NOT_FOUND), headers, body: Some(body.into()), unsent: false }
+    Box::new(Failure { fault, status: Some(status), headers, body: Some(body.into()), unsent: false })
 }

@@ -138,7 +138,7 @@ impl Lease {
             Line::One(Some(sender)) => {
                 // Given back the moment its last answer ended, hyper's own task may still be a step behind.
                 if let Err(error) = sender.ready().await {
-                    return Err(Unsent::broken(error, Some(request)));
+                    return Err(Unsent::broken(error, true));
                 }
                 sender.try_send_request(request).await
             }
@@ -146,8 +146,8 @@ impl Lease {
             Line::Many(shared) => shared.sender.try_send_request(request).await,
         };
         sent.map_err(|mut error| {
-            let request = error.take_message();
-            Unsent::broken(error.into_error(), request)
+            let came_back = error.take_message().is_some();
+            Unsent::broken(error.into_error(), came_back)
         })
     }
 

@@ -123,7 +123,7 @@ impl StreamRelay {
                 self.pass(event, run);
             }
             Verdict::Startup | Verdict::Other | Verdict::Comment | Verdict::UsageOnly => {
-                self.pass(event, run)
+                self.pass(event, run);
             }
             Verdict::Terminator => {
                 self.pass(event, run);
