@@ -3,6 +3,7 @@
 pub mod body;
 pub mod chat;
 mod cursor;
+pub mod demo;
 pub mod echo;
 pub mod endpoint;
 pub mod extras;
