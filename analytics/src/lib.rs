@@ -7,7 +7,6 @@
 pub mod filter;
 mod folding;
 pub mod found;
-mod interim;
 pub mod moment;
 pub mod query;
 pub mod record;

@@ -16,7 +16,7 @@ use std::fmt;
 use serde::Serialize;
 
 use self::scanner::Scanner;
-use crate::filter::{Bound, Comparison, FIELDS, Field, Filter, MEASURES, Measure, Pattern, Term, Test};
+use crate::filter::{Comparison, FIELDS, Field, Filter, MEASURES, Measure, Term, Test};
 
 /// The longest search text, in bytes.
 pub const QUERY_BYTES: usize = 8 * 1024;

@@ -9,9 +9,9 @@ mod preview;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::interim as fold;
 use bytes::Bytes;
 use dialects::Endpoint;
+use dialects::fold;
 
 use crate::record::{Capture, Record};
 

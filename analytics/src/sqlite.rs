@@ -1,48 +1,181 @@
-//! The embedded store: calls in one SQLite file.
+//! The embedded store: calls in one SQLite file, written by one connection, read by a few others.
+//!
+//! ```text
+//! recorder's thread ─► append (one connection, one transaction a batch) ─► log ─► checkpoint thread ─► file
+//! find, get         ─► readers (at most four at a time, on threads that may block)
+//! ```
+//! Readers see the file as of their first look and neither wait for the writer nor make it wait.
+
+mod append;
+mod blocks;
+mod bodies;
+mod checkpoint;
+mod columns;
+mod file;
+mod find;
+mod grams;
+mod marks;
+mod plan;
+mod purge;
+mod readers;
+mod reading;
+mod schema;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vocab::id::Call;
 use vocab::{Clock, Id, Time};
 
+use self::append::Appender;
+use self::checkpoint::Checkpointer;
+use self::file::RecordsFile;
+use self::readers::Readers;
 use crate::OpenError;
 use crate::found::FoundCall;
-use crate::store::{Answer, Condition, FoundPage, QueryError, Rows, Search, Store, Unavailable};
+use crate::store::{Answer, Condition, FoundPage, QueryError, Rows, Search, SetAside, Store, Unavailable};
+
+const CLOSED: &str = "the records file is closed";
 
 /// Calls in one SQLite file.
 pub struct SqliteStore {
     path: PathBuf,
+    readers: Readers,
+    writing: Arc<Mutex<Writing>>,
+    set_aside: Mutex<Option<SetAside>>,
     clock: Clock,
 }
 
+/// The writing side of the store.
+enum Writing {
+    Open(Open),
+    /// A damaged file was set aside, and there is no fresh one yet.
+    Without(Arc<RecordsFile>),
+    Closed,
+}
+
+/// Everything that writes. Dropped in this order: the log is brought home when nothing is appended any more,
+/// and the file is given up last.
+struct Open {
+    appender: Appender,
+    checkpointer: Checkpointer,
+    file: Arc<RecordsFile>,
+}
+
 impl SqliteStore {
-    /// Opens the file, or makes it.
+    /// Opens the file, or makes it; a damaged one is set aside first.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, OpenError> {
-        Ok(Self { path: path.to_owned(), clock })
+        let file = Arc::new(RecordsFile::take(path)?);
+        let (open, set_aside) = Open::on(&file, &clock)?;
+        Ok(Self {
+            readers: Readers::new(path),
+            writing: Arc::new(Mutex::new(Writing::Open(open))),
+            set_aside: Mutex::new(set_aside),
+            path: path.to_owned(),
+            clock,
+        })
+    }
+
+    /// Makes a fresh file when the last one was set aside.
+    fn renew(&self, writing: &mut Writing) -> Result<(), OpenError> {
+        if let Writing::Without(file) = writing {
+            *writing = Writing::Open(Open::on(file, &self.clock)?.0);
+        }
+        Ok(())
+    }
+
+    /// Puts a file that turned out to be damaged out of the way. The next rows go into a fresh one.
+    fn set_aside(&self, writing: &mut Writing, reason: &str) {
+        let Writing::Open(open) = std::mem::replace(writing, Writing::Closed) else { return };
+        let file = Arc::clone(&open.file);
+        drop(open);
+        match file.set_aside(reason.to_owned(), &self.clock) {
+            Ok(set_aside) => *lock(&self.set_aside) = Some(set_aside),
+            Err(error) => tracing::error!(%error, "the damaged records file cannot be moved"),
+        }
+        self.readers.renew();
+        *writing = Writing::Without(file);
+    }
+}
+
+impl Open {
+    fn on(file: &Arc<RecordsFile>, clock: &Clock) -> Result<(Self, Option<SetAside>), OpenError> {
+        let unavailable = |reason: String| OpenError::Unavailable { path: file.path.clone(), reason };
+        let (db, set_aside) = file.open(clock)?;
+        let mut appender = Appender::new(db).map_err(|error| unavailable(error.to_string()))?;
+        appender.resume().map_err(|error| unavailable(error.to_string()))?;
+        let checkpointer = Checkpointer::start(file).map_err(|error| unavailable(error.to_string()))?;
+        Ok((Self { appender, checkpointer, file: Arc::clone(file) }, set_aside))
     }
 }
 
 impl Store for SqliteStore {
     fn append(&self, rows: Rows<'_, '_>) -> Result<u64, Unavailable> {
-        let _ = (&self.path, &self.clock);
-        Ok(rows.count() as u64)
+        let mut writing = lock(&self.writing);
+        self.renew(&mut writing).map_err(|error| Unavailable(error.to_string()))?;
+        let Writing::Open(open) = &mut *writing else { return Err(Unavailable(CLOSED.into())) };
+        let error = match open.appender.append(rows) {
+            Ok(added) => {
+                open.checkpointer.note();
+                return Ok(added);
+            }
+            Err(error) => error,
+        };
+        let reason = error.to_string();
+        if file::is_damage(&error) {
+            self.set_aside(&mut writing, &reason);
+        }
+        Err(Unavailable(reason))
     }
 
-    fn get(&self, _id: Id<Call>) -> Answer<'_, Option<FoundCall>> {
-        Box::pin(async { Err(QueryError::Unavailable("not built yet".into())) })
+    fn get(&self, id: Id<Call>) -> Answer<'_, Option<FoundCall>> {
+        Box::pin(self.readers.ask(move |reader| reading::call(reader, id)))
     }
 
-    fn find(&self, _search: Search) -> Answer<'_, FoundPage> {
-        Box::pin(async { Err(QueryError::Unavailable("not built yet".into())) })
+    fn find(&self, search: Search) -> Answer<'_, FoundPage> {
+        let clock = self.clock.clone();
+        Box::pin(self.readers.ask(move |reader| find::find(reader, &search, &clock)))
     }
 
-    fn purge(&self, _before: Time) -> Answer<'_, u64> {
-        Box::pin(async { Err(QueryError::Unavailable("not built yet".into())) })
+    fn purge(&self, before: Time) -> Answer<'_, u64> {
+        let writing = Arc::clone(&self.writing);
+        Box::pin(async move {
+            let purged = tokio::task::spawn_blocking(move || purge_all(&writing, before));
+            purged.await.map_err(|error| QueryError::Unavailable(error.to_string()))?
+        })
     }
 
     fn condition(&self) -> Condition {
-        Condition::default()
+        Condition { set_aside: lock(&self.set_aside).clone(), file_bytes: file::bytes(&self.path) }
     }
 
-    fn close(&self) {}
+    fn close(&self) {
+        let writing = std::mem::replace(&mut *lock(&self.writing), Writing::Closed);
+        self.readers.rest();
+        drop(writing);
+    }
+}
+
+/// Deletes block by block; the writer gets its turn in between.
+fn purge_all(writing: &Mutex<Writing>, before: Time) -> Result<u64, QueryError> {
+    let mut purged = 0;
+    loop {
+        let mut guard = lock(writing);
+        let Writing::Open(open) = &mut *guard else { return Err(QueryError::Unavailable(CLOSED.into())) };
+        let db = &mut open.appender.db;
+        let step = purge::block(db, before).and_then(|step| match step {
+            Some(deleted) => Ok((deleted, false)),
+            None => purge::open_block(db, before).map(|deleted| (deleted, true)),
+        });
+        let (deleted, done) = step.map_err(|error| QueryError::Unavailable(error.to_string()))?;
+        open.checkpointer.note();
+        purged += deleted;
+        if done {
+            return Ok(purged);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::filter::{Bound, Pattern};
 
 fn one(text: &str) -> Term {
     let filter = parse(text).unwrap_or_else(|problem| panic!("{text}: {problem}"));

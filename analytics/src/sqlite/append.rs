@@ -1,0 +1,152 @@
+//! Rows in: one connection, prepared statements, one transaction for a batch.
+
+use std::io;
+
+use rusqlite::{CachedStatement, Connection, TransactionBehavior, params};
+
+use super::blocks::Tail;
+use super::bodies::{self, Packer, Unpacker};
+use super::columns::{self, Column, Fields, Packing};
+use super::marks::Stored;
+use crate::record::Attempt;
+use crate::row::Row;
+use crate::store::Rows;
+
+const ADD_CALL: &str = "INSERT INTO call (seq, id, fields, metadata, variables) VALUES (?1, ?2, ?3, ?4, ?5)
+                        ON CONFLICT (id) DO NOTHING";
+const ADD_BODY: &str =
+    "INSERT INTO body (seq, request_preview, response_preview, usage_raw, attempts, dictionary,
+                        packed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+/// The writing side of one records file.
+pub(super) struct Appender {
+    pub(super) db: Connection,
+    /// The block that is still open; read from the file again after a failure.
+    pub(super) tail: Option<Tail>,
+    room: Room,
+}
+
+/// What is used again from row to row.
+struct Room {
+    packer: Packer,
+    fields: String,
+    attempts: String,
+}
+
+impl Appender {
+    pub(super) fn new(db: Connection) -> io::Result<Self> {
+        let room = Room { packer: Packer::new()?, fields: String::new(), attempts: String::new() };
+        Ok(Self { db, tail: None, room })
+    }
+
+    /// Reads the open block back from the file.
+    pub(super) fn resume(&mut self) -> rusqlite::Result<()> {
+        if self.tail.is_none() {
+            let mut unpacker = Unpacker::knowing(&self.db)?;
+            self.tail = Some(Tail::read(&self.db, &mut unpacker)?);
+        }
+        Ok(())
+    }
+
+    /// Commits all rows or none; returns how many were new.
+    pub(super) fn append(&mut self, rows: Rows<'_, '_>) -> rusqlite::Result<u64> {
+        self.resume()?;
+        // Taken, so that a failure leaves none: what it says is then no longer what the file holds.
+        let Some(mut tail) = self.tail.take() else { return Ok(0) };
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut added = 0;
+        {
+            let mut batch = Batch {
+                add_call: tx.prepare_cached(ADD_CALL)?,
+                add_body: tx.prepare_cached(ADD_BODY)?,
+                room: &mut self.room,
+            };
+            for row in rows {
+                added += u64::from(batch.add(&row, &mut tail)?);
+                if tail.is_full() {
+                    tail.close(&tx)?;
+                }
+            }
+        }
+        tx.commit()?;
+        self.tail = Some(tail);
+        Ok(added)
+    }
+}
+
+/// The statements of one transaction.
+struct Batch<'c> {
+    add_call: CachedStatement<'c>,
+    add_body: CachedStatement<'c>,
+    room: &'c mut Room,
+}
+
+impl Batch<'_> {
+    /// Adds one row; false when its id is there already.
+    fn add(&mut self, row: &Row<'_>, tail: &mut Tail) -> rusqlite::Result<bool> {
+        let (seq, id) = (tail.next_seq(), row.record.id.bytes());
+        let (metadata, variables) = (row.metadata.as_deref(), row.variables.as_deref());
+        columns::pack(row, &mut self.room.fields);
+        let fields = self.room.fields.as_str();
+        if self.add_call.execute(params![seq, id, fields, metadata, variables])? == 0 {
+            return Ok(false);
+        }
+        self.add_body(seq, row)?;
+        let fields = Fields::read(&self.room.fields, Column::TraceId);
+        tail.add(seq, &Stored { id, fields, metadata, variables }, &row.said);
+        Ok(true)
+    }
+
+    fn add_body(&mut self, seq: i64, row: &Row<'_>) -> rusqlite::Result<()> {
+        let Room { packer, attempts, .. } = &mut *self.room;
+        let packed =
+            if row.bodies.is_empty() { None } else { Some(packer.pack(&row.bodies).map_err(unpackable)?) };
+        self.add_body.execute(params![
+            seq,
+            row.request_preview,
+            row.response_preview,
+            row.record.usage_raw.as_deref(),
+            pack_attempts(&row.record.attempts, attempts),
+            packed.map(|_| bodies::DICTIONARY),
+            packed,
+        ])?;
+        Ok(())
+    }
+}
+
+fn unpackable(error: io::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
+
+/// The attempts as arrays in the order of [`super::schema::ATTEMPT`].
+fn pack_attempts<'a>(attempts: &[Attempt], out: &'a mut String) -> Option<&'a str> {
+    if attempts.is_empty() {
+        return None;
+    }
+    out.clear();
+    out.push('[');
+    for attempt in attempts {
+        out.push('[');
+        pack_attempt(attempt, &mut Packing(out));
+        out.pop();
+        out.push_str("],");
+    }
+    out.pop();
+    out.push(']');
+    Some(out)
+}
+
+fn pack_attempt(attempt: &Attempt, out: &mut Packing<'_>) {
+    out.text(&attempt.provider);
+    out.text(&attempt.model);
+    out.maybe_int(attempt.status.map(i64::from));
+    out.maybe(attempt.failure_class);
+    out.maybe(attempt.error.as_deref());
+    out.int(attempt.started.micros());
+    out.count(Some(attempt.duration_us));
+    out.count(attempt.ttft_us);
+    out.maybe(attempt.upstream_request_id.as_deref());
+    out.maybe_int(attempt.cost.map(|cost| cost.0));
+    out.flag(attempt.won);
+    out.text(attempt.reason);
+}

@@ -1,0 +1,164 @@
+//! The bodies of one call in one compressed blob.
+//!
+//! The blob is a zstd frame of three lengths (request, answer, upstream request; all ones for "none") and the
+//! three bodies. A dictionary of what such JSON usually looks like makes up for their being short; its number
+//! is kept beside the blob and its bytes in the file, so that any file can be read without the build that wrote
+//! it. Dictionaries are shipped and never trained on traffic: one that was would keep pieces of what people
+//! said after their calls are deleted.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io;
+use std::sync::LazyLock;
+
+use rusqlite::Connection;
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::dict::EncoderDictionary;
+
+use crate::row::Bodies;
+
+/// The dictionary rows are written with.
+pub(super) const DICTIONARY: i64 = 1;
+/// Its bytes.
+pub(super) const DICTIONARY_BYTES: &[u8] = include_bytes!("shapes.dict");
+const LEVEL: i32 = 1;
+/// Three lengths of four bytes.
+const HEAD_BYTES: usize = 12;
+const ABSENT: u32 = u32::MAX;
+/// The most one blob may unpack to; a damaged length must not take all memory.
+const UNPACKED_BYTES: usize = 256 * 1024 * 1024;
+/// Room kept from one row to the next.
+const SPARE_BYTES: usize = 256 * 1024;
+
+static ENCODER: LazyLock<EncoderDictionary<'static>> =
+    LazyLock::new(|| EncoderDictionary::copy(DICTIONARY_BYTES, LEVEL));
+
+/// Packs the bodies of one call after another.
+pub(super) struct Packer {
+    compressor: Compressor<'static>,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl Packer {
+    pub(super) fn new() -> io::Result<Self> {
+        let compressor = Compressor::with_prepared_dictionary(&ENCODER)?;
+        Ok(Self { compressor, plain: Vec::new(), packed: Vec::new() })
+    }
+
+    /// Packs `bodies`; the result stands until the next call.
+    pub(super) fn pack(&mut self, bodies: &Bodies<'_>) -> io::Result<&[u8]> {
+        let parts = [&bodies.request, &bodies.response, &bodies.upstream_request];
+        self.plain.clear();
+        self.plain.shrink_to(SPARE_BYTES);
+        for part in parts {
+            let length = part.as_ref().map_or(ABSENT, |body| body.len() as u32);
+            self.plain.extend_from_slice(&length.to_le_bytes());
+        }
+        for body in parts.into_iter().flatten() {
+            self.plain.extend_from_slice(body);
+        }
+        self.packed.clear();
+        self.packed.shrink_to(SPARE_BYTES);
+        self.packed.reserve(zstd::zstd_safe::compress_bound(self.plain.len()));
+        self.compressor.compress_to_buffer(&self.plain, &mut self.packed)?;
+        Ok(&self.packed)
+    }
+}
+
+/// Unpacks bodies written with any dictionary the file holds.
+pub(super) struct Unpacker {
+    decompressors: HashMap<i64, Decompressor<'static>>,
+    plain: Vec<u8>,
+}
+
+impl Unpacker {
+    /// Knows the dictionaries the file holds.
+    pub(super) fn knowing(db: &Connection) -> rusqlite::Result<Self> {
+        let mut unpacker = Self { decompressors: HashMap::new(), plain: Vec::new() };
+        let mut dictionaries = db.prepare("SELECT number, bytes FROM dictionary")?;
+        let mut rows = dictionaries.query([])?;
+        while let Some(row) = rows.next()? {
+            // A dictionary that cannot be used makes the bodies written with it unreadable, and nothing else.
+            if let Ok(decompressor) = Decompressor::with_dictionary(row.get_ref(1)?.as_blob()?) {
+                unpacker.decompressors.insert(row.get(0)?, decompressor);
+            }
+        }
+        Ok(unpacker)
+    }
+
+    /// Unpacks a blob; the result stands until the next call. `None` when it is damaged or its dictionary is
+    /// not in the file.
+    pub(super) fn unpack(&mut self, dictionary: i64, packed: &[u8]) -> Option<Bodies<'_>> {
+        let decompressor = self.decompressors.get_mut(&dictionary)?;
+        let length = zstd::zstd_safe::get_frame_content_size(packed).ok()??;
+        let length = usize::try_from(length).ok().filter(|length| *length <= UNPACKED_BYTES)?;
+        self.plain.clear();
+        self.plain.shrink_to(SPARE_BYTES);
+        self.plain.reserve(length);
+        decompressor.decompress_to_buffer(packed, &mut self.plain).ok()?;
+        split(&self.plain)
+    }
+}
+
+fn split(plain: &[u8]) -> Option<Bodies<'_>> {
+    let (head, mut rest) = plain.split_at_checked(HEAD_BYTES)?;
+    let mut parts = [None, None, None];
+    for (length, part) in head.chunks_exact(4).zip(&mut parts) {
+        let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]);
+        if length != ABSENT {
+            let (body, behind) = rest.split_at_checked(length as usize)?;
+            *part = Some(Cow::Borrowed(body));
+            rest = behind;
+        }
+    }
+    let [request, response, upstream_request] = parts;
+    Some(Bodies { request, response, upstream_request })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unpacker() -> Unpacker {
+        let decompressor = Decompressor::with_dictionary(DICTIONARY_BYTES).unwrap();
+        Unpacker { decompressors: HashMap::from([(DICTIONARY, decompressor)]), plain: Vec::new() }
+    }
+
+    fn some(text: &str) -> Option<Cow<'_, [u8]>> {
+        Some(Cow::Borrowed(text.as_bytes()))
+    }
+
+    #[test]
+    fn bodies_come_out_as_they_went_in() {
+        let (mut packer, mut unpacker) = (Packer::new().unwrap(), unpacker());
+        for bodies in [
+            Bodies { request: some("{}"), response: some(""), upstream_request: None },
+            Bodies { request: None, response: some("ü"), upstream_request: some("{\"model\":\"x\"}") },
+            Bodies::default(),
+        ] {
+            let packed = packer.pack(&bodies).unwrap().to_vec();
+            assert_eq!(unpacker.unpack(DICTIONARY, &packed), Some(bodies));
+        }
+    }
+
+    #[test]
+    fn a_damaged_blob_is_refused() {
+        let mut packer = Packer::new().unwrap();
+        let bodies = Bodies { request: some("{\"model\":\"gpt-4o\"}"), ..Bodies::default() };
+        let packed = packer.pack(&bodies).unwrap().to_vec();
+        let mut unpacker = unpacker();
+        assert_eq!(unpacker.unpack(DICTIONARY, &packed[..packed.len() - 3]), None);
+        assert_eq!(unpacker.unpack(DICTIONARY, b"not zstd"), None);
+        assert_eq!(unpacker.unpack(DICTIONARY, &[]), None);
+        assert_eq!(unpacker.unpack(DICTIONARY + 1, &packed), None);
+    }
+
+    #[test]
+    fn the_dictionary_makes_short_bodies_much_shorter() {
+        let request = r#"{"model":"gpt-4o-mini","messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"Hi"}],"temperature":0.2,"stream":true}"#;
+        let bodies = Bodies { request: some(request), ..Bodies::default() };
+        let packed = Packer::new().unwrap().pack(&bodies).unwrap().len();
+        assert!(packed * 2 < request.len(), "{packed} of {}", request.len());
+    }
+}

@@ -1,0 +1,159 @@
+//! The records file itself: taken for this process alone, looked over, set aside when it is damaged.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use vocab::Clock;
+
+use super::schema;
+use crate::OpenError;
+use crate::store::SetAside;
+
+/// How long a file is looked over at start; what could not be read by then is taken to be sound.
+const CHECK_TIME: Duration = Duration::from_secs(1);
+/// The files of one database.
+const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
+
+/// A records file, held by this process until dropped.
+pub(super) struct RecordsFile {
+    pub(super) path: PathBuf,
+    _lock: File,
+}
+
+/// Why a file cannot be opened as it is.
+enum Fault {
+    Damaged(String),
+    Refused(OpenError),
+}
+
+impl RecordsFile {
+    /// Takes the file for this process, making its folder when there is none.
+    pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
+        let unavailable = |error: &io::Error| unavailable(path, error);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(|error| unavailable(&error))?;
+        }
+        let lock = private().open(beside(path, "-lock")).map_err(|error| unavailable(&error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
+            Err(fs::TryLockError::Error(error)) => Err(unavailable(&error)),
+        }
+    }
+
+    /// Opens the file for writing. A damaged one is set aside first.
+    pub(super) fn open(&self, clock: &Clock) -> Result<(Connection, Option<SetAside>), OpenError> {
+        let reason = match self.open_as_it_is() {
+            Ok(db) => return Ok((db, None)),
+            Err(Fault::Refused(error)) => return Err(error),
+            Err(Fault::Damaged(reason)) => reason,
+        };
+        let set_aside = self.set_aside(reason, clock)?;
+        match self.open_as_it_is() {
+            Ok(db) => Ok((db, Some(set_aside))),
+            Err(Fault::Refused(error)) => Err(error),
+            Err(Fault::Damaged(reason)) => Err(OpenError::Unavailable { path: self.path.clone(), reason }),
+        }
+    }
+
+    /// Moves the file and what belongs to it to another name.
+    pub(super) fn set_aside(&self, reason: String, clock: &Clock) -> Result<SetAside, OpenError> {
+        let stamp = clock.now().to_string().replace([':', '.'], "-");
+        let moved_to = beside(&self.path, &format!(".damaged-{stamp}"));
+        for suffix in SUFFIXES {
+            let from = beside(&self.path, suffix);
+            if from.exists() {
+                fs::rename(&from, beside(&moved_to, suffix))
+                    .map_err(|error| unavailable(&self.path, &error))?;
+            }
+        }
+        let set_aside = SetAside { moved_to, reason };
+        tracing::error!(moved_to = %set_aside.moved_to.display(), reason = %set_aside.reason, "the records file was damaged: a fresh one serves");
+        Ok(set_aside)
+    }
+
+    fn open_as_it_is(&self) -> Result<Connection, Fault> {
+        // Made here, so that nobody else may read what people say.
+        private().open(&self.path).map_err(|error| Fault::Refused(unavailable(&self.path, &error)))?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut db = Connection::open_with_flags(&self.path, flags).map_err(|error| self.fault(&error))?;
+        let tables = "SELECT count(*), count(*) FILTER (WHERE name IN ('call', 'body')) FROM sqlite_schema";
+        let tables = db.query_row(tables, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+        match tables.map_err(|error| self.fault(&error))? {
+            (0, _) => schema::create(&mut db).map_err(|error| self.fault(&error))?,
+            (_, 2) => self.look_over(&db)?,
+            _ => return Err(Fault::Refused(OpenError::Foreign { path: self.path.clone() })),
+        }
+        schema::write_ahead(&db).map_err(|error| self.fault(&error))?;
+        Ok(db)
+    }
+
+    fn look_over(&self, db: &Connection) -> Result<(), Fault> {
+        let found = db.pragma_query_value(None, "user_version", |row| row.get(0));
+        let found: i64 = found.map_err(|error| self.fault(&error))?;
+        if found > schema::VERSION {
+            let path = self.path.clone();
+            return Err(Fault::Refused(OpenError::Newer { path, found, known: schema::VERSION }));
+        }
+        match checked(db) {
+            Ok(verdict) if verdict == "ok" => Ok(()),
+            Ok(verdict) => Err(Fault::Damaged(verdict)),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(()),
+            Err(error) => Err(self.fault(&error)),
+        }
+    }
+
+    fn fault(&self, error: &rusqlite::Error) -> Fault {
+        if is_damage(error) {
+            return Fault::Damaged(error.to_string());
+        }
+        Fault::Refused(OpenError::Unavailable { path: self.path.clone(), reason: error.to_string() })
+    }
+}
+
+/// Bytes of the file and its log on disk.
+pub(super) fn bytes(path: &Path) -> u64 {
+    let size = |suffix| fs::metadata(beside(path, suffix)).map_or(0, |metadata| metadata.len());
+    SUFFIXES.into_iter().map(size).sum()
+}
+
+/// Has SQLite look the file over, for as long as [`CHECK_TIME`] allows.
+fn checked(db: &Connection) -> rusqlite::Result<String> {
+    let interrupt = db.get_interrupt_handle();
+    thread::scope(|scope| {
+        let timer = scope.spawn(move || {
+            thread::park_timeout(CHECK_TIME);
+            interrupt.interrupt();
+        });
+        let verdict = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+        timer.thread().unpark();
+        verdict
+    })
+}
+
+/// Whether an error says that the file is damaged.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn unavailable(path: &Path, error: &io::Error) -> OpenError {
+    OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() }
+}

@@ -1,0 +1,267 @@
+//! A filter made ready to be held against stored calls: first against whole blocks, then against each call's
+//! columns, last against its texts.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use memchr::memmem::Finder;
+use vocab::Id;
+use vocab::id::Call;
+
+use super::columns::{Column, Fields};
+use super::grams::{Mark, grams, may_hold};
+use super::marks::{self, Stored, columns_of};
+use crate::filter::{Bound, Field, Filter, Measure, Pattern, Term, Test};
+use crate::folding::{self, folds_to};
+
+/// What a search looks for.
+pub(super) struct Plan {
+    project: Option<Arc<str>>,
+    checks: Vec<Check>,
+    texts: Vec<Sought>,
+    /// A block can hold a match only if it holds one mark of each group.
+    groups: Vec<Vec<Mark>>,
+    /// The last column any check needs.
+    pub(super) last: Column,
+    /// Whether any check needs metadata or variables.
+    pub(super) needs_given: bool,
+}
+
+/// One term about columns; its patterns are folded.
+struct Check {
+    negated: bool,
+    test: Test,
+}
+
+/// One text to be found in what was said, or not.
+struct Sought {
+    negated: bool,
+    finder: Finder<'static>,
+}
+
+impl Plan {
+    pub(super) fn new(filter: &Filter, project: Option<Arc<str>>) -> Self {
+        let mut plan = Self {
+            project,
+            checks: Vec::new(),
+            texts: Vec::new(),
+            groups: Vec::new(),
+            last: Column::Project,
+            needs_given: false,
+        };
+        filter.terms.iter().for_each(|term| plan.add(term));
+        plan
+    }
+
+    fn add(&mut self, term: &Term) {
+        let test = match &term.test {
+            Test::Says(text) => return self.add_text(term.negated, &folding::fold(text)),
+            Test::Is(field, patterns) => {
+                self.needs_given |= matches!(field, Field::Metadata(_) | Field::Variable(_));
+                self.need(columns_of(field));
+                if *field == Field::Prompt {
+                    self.need(&[Column::PromptVersion, Column::PromptLabel, Column::PromptDigest]);
+                }
+                Test::Is(field.clone(), patterns.iter().map(folded).collect())
+            }
+            Test::Counts(measure, bounds) => {
+                self.need(columns_measured(*measure));
+                Test::Counts(*measure, bounds.clone())
+            }
+        };
+        if !term.negated {
+            self.groups.extend(group(&test));
+        }
+        self.checks.push(Check { negated: term.negated, test });
+    }
+
+    fn add_text(&mut self, negated: bool, folded: &str) {
+        if !negated {
+            let mut marks: Vec<_> = grams(folded).collect();
+            marks.sort_unstable();
+            marks.dedup();
+            self.groups.extend(marks.into_iter().map(|mark| vec![mark]));
+        }
+        self.texts.push(Sought { negated, finder: Finder::new(folded).into_owned() });
+    }
+
+    fn need(&mut self, columns: &[Column]) {
+        self.last = columns.iter().copied().fold(self.last, Ord::max);
+    }
+
+    /// Whether blocks' filters can tell anything about this search.
+    pub(super) const fn sees_blocks(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
+    /// Whether a block may hold a match.
+    pub(super) fn may_match_block(&self, filter: &[u8]) -> bool {
+        self.groups.iter().all(|group| group.iter().any(|mark| may_hold(filter, *mark)))
+    }
+
+    /// Whether a call matches as far as its columns tell.
+    pub(super) fn matches_columns(&self, call: &Stored<'_>) -> bool {
+        let ours =
+            |project: &Arc<str>| call.fields.text(Column::Project).is_some_and(|its| *its == **project);
+        self.project.as_ref().is_none_or(ours) && self.checks.iter().all(|check| check.passes(call))
+    }
+
+    /// Whether texts must be read to tell.
+    pub(super) const fn needs_texts(&self) -> bool {
+        !self.texts.is_empty()
+    }
+
+    /// Whether what was said, folded, is what is sought.
+    pub(super) fn matches_texts(&self, said: &str) -> bool {
+        self.texts.iter().all(|sought| sought.finder.find(said.as_bytes()).is_some() != sought.negated)
+    }
+}
+
+fn folded(pattern: &Pattern) -> Pattern {
+    match pattern {
+        Pattern::Exactly(word) => Pattern::Exactly(folding::fold(word)),
+        Pattern::StartsWith(start) => Pattern::StartsWith(folding::fold(start)),
+    }
+}
+
+/// The marks of which a block must hold one for the test to hold in it; `None` when only reading tells.
+fn group(test: &Test) -> Option<Vec<Mark>> {
+    let mut group = Vec::new();
+    match test {
+        Test::Says(_) => return None,
+        Test::Is(field, patterns) => {
+            for pattern in patterns {
+                let Pattern::Exactly(word) = pattern else { return None };
+                let marks = marks::sought(field, word);
+                if marks.is_empty() {
+                    return None;
+                }
+                group.extend(marks);
+            }
+        }
+        Test::Counts(measure, bounds) => {
+            for bound in bounds {
+                group.push(match bound {
+                    Bound::Compares(crate::filter::Comparison::Equal, number) => {
+                        marks::sought_number(*measure, *number)?
+                    }
+                    Bound::Compares(..) => return None,
+                    Bound::StartsWith(digits) => marks::sought_digits(*measure, digits)?,
+                });
+            }
+        }
+    }
+    Some(group)
+}
+
+const fn columns_measured(measure: Measure) -> &'static [Column] {
+    match measure {
+        Measure::Status => &[Column::Status],
+        Measure::Version => &[Column::PromptVersion],
+        Measure::Cost => &[Column::CostNanousd],
+        Measure::Latency => &[Column::DurationUs],
+        Measure::Ttft => &[Column::TtftUs],
+        Measure::Tokens => &[Column::InputTokens, Column::OutputTokens],
+        Measure::InputTokens => &[Column::InputTokens],
+        Measure::OutputTokens => &[Column::OutputTokens],
+    }
+}
+
+impl Check {
+    fn passes(&self, call: &Stored<'_>) -> bool {
+        let holds = match &self.test {
+            Test::Says(_) => true,
+            Test::Is(field, patterns) => is(field, patterns, call),
+            Test::Counts(measure, bounds) => {
+                let number = measured(*measure, &call.fields);
+                number.is_some_and(|number| bounds.iter().any(|bound| within(bound, number)))
+            }
+        };
+        holds != self.negated
+    }
+}
+
+fn measured(measure: Measure, fields: &Fields<'_>) -> Option<i64> {
+    // The sum of what is known; unknown when nothing is.
+    columns_measured(measure)
+        .iter()
+        .filter_map(|column| fields.int(*column))
+        .fold(None, |sum, number| Some(sum.unwrap_or(0) + number))
+}
+
+fn within(bound: &Bound, number: i64) -> bool {
+    match bound {
+        Bound::Compares(comparison, limit) => comparison.holds(number, *limit),
+        Bound::StartsWith(digits) => digits.is_empty() || number.to_string().starts_with(digits),
+    }
+}
+
+fn is(field: &Field, patterns: &[Pattern], call: &Stored<'_>) -> bool {
+    let fits = |word: &str| patterns.iter().any(|pattern| fits(pattern, word));
+    match field {
+        Field::Id => fits(&Id::<Call>::from_bytes(call.id).to_string()),
+        Field::Prompt => patterns.iter().any(|pattern| used_prompt(pattern, &call.fields)),
+        Field::Error => patterns.iter().any(|pattern| failed_with(pattern, &call.fields)),
+        Field::Tag => call.fields.list(Column::Tags).iter().any(|tag| fits(tag)),
+        Field::Stream => fits(if call.fields.flag(Column::Streaming) { "true" } else { "false" }),
+        Field::Metadata(key) => given(call.metadata, key, fits),
+        Field::Variable(key) => given(call.variables, key, fits),
+        field => {
+            columns_of(field).iter().filter_map(|column| call.fields.text(*column)).any(|word| fits(&word))
+        }
+    }
+}
+
+fn fits(pattern: &Pattern, word: &str) -> bool {
+    match pattern {
+        Pattern::Exactly(sought) => folds_to(word, sought),
+        Pattern::StartsWith(start) => start.is_empty() || folding::fold(word).starts_with(start),
+    }
+}
+
+fn given(json: Option<&str>, key: &str, fits: impl Fn(&str) -> bool) -> bool {
+    json.and_then(marks::object)
+        .and_then(|object| object.get(key).map(|value| fits(&marks::plain(value))))
+        .unwrap_or(false)
+}
+
+/// By name or id; with `@`, also by the version's number, the beginning of its digest, or the label.
+fn used_prompt(pattern: &Pattern, fields: &Fields<'_>) -> bool {
+    let named = |pattern: &Pattern| {
+        columns_of(&Field::Prompt)
+            .iter()
+            .filter_map(|column| fields.text(*column))
+            .any(|name| fits(pattern, &name))
+    };
+    let Pattern::Exactly(text) = pattern else { return named(pattern) };
+    let Some((name, selector)) = text.rsplit_once('@') else { return named(pattern) };
+    named(&Pattern::Exactly(name.to_owned())) && selected(selector, fields)
+}
+
+fn selected(selector: &str, fields: &Fields<'_>) -> bool {
+    if let Some(digits) = selector.strip_prefix("sha256:") {
+        let digest = fields.text(Column::PromptDigest).unwrap_or_default();
+        return digest.strip_prefix("sha256:").unwrap_or(&digest).starts_with(digits);
+    }
+    match selector.parse::<i64>() {
+        Ok(number) => fields.int(Column::PromptVersion) == Some(number),
+        Err(_) => fields.text(Column::PromptLabel).is_some_and(|label| folds_to(&label, selector)),
+    }
+}
+
+/// By the error's code, or by words of its message.
+fn failed_with(pattern: &Pattern, fields: &Fields<'_>) -> bool {
+    let code = fields.text(Column::ErrorCode);
+    let message = fields.text(Column::ErrorMessage);
+    if code.as_ref().is_some_and(|code| fits(pattern, code)) {
+        return true;
+    }
+    let says = |message: Cow<'_, str>| match pattern {
+        Pattern::Exactly(words) => folding::fold(&message).contains(words.as_str()),
+        Pattern::StartsWith(start) => start.is_empty(),
+    };
+    message.is_some_and(says)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! The tables of a records file, and the settings every connection to it has.
+//!
+//! `call` holds the narrow columns, packed ([`super::columns`]); its key is the order of arrival, because a key
+//! in any other order dirties scattered pages. `body` holds what only a call's own page needs. `block` and
+//! `gram` say per 128 calls or so when they started and what may be found in them. The views `calls` and
+//! `attempts` are for people who open the file with SQLite itself; Weir does not read them.
+
+use std::fmt::Write;
+
+use rusqlite::{Connection, params};
+
+use super::bodies;
+use super::columns::{LISTS, NAMES};
+
+/// The format this build writes, kept in `user_version`.
+pub(super) const VERSION: i64 = 1;
+/// Marks a file as Weir's records: `weir` in ASCII.
+pub(super) const APPLICATION: i64 = 0x7765_6972;
+/// Bytes to a page.
+const PAGE_BYTES: i64 = 4096;
+
+const TABLES: &str = "
+    CREATE TABLE call (
+        seq INTEGER PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE,
+        fields TEXT NOT NULL,
+        metadata TEXT,
+        variables TEXT
+    ) STRICT;
+    CREATE TABLE body (
+        seq INTEGER PRIMARY KEY,
+        request_preview TEXT,
+        response_preview TEXT,
+        usage_raw TEXT,
+        attempts TEXT,
+        dictionary INTEGER,
+        packed BLOB
+    ) STRICT;
+    CREATE TABLE block (
+        first INTEGER PRIMARY KEY,
+        last INTEGER NOT NULL,
+        started_min INTEGER NOT NULL,
+        started_max INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX block_newest ON block (started_max, started_min, first, last);
+    CREATE TABLE gram (first INTEGER PRIMARY KEY, filter BLOB NOT NULL) STRICT;
+    CREATE TABLE dictionary (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+";
+
+/// The parts of an attempt, in the order they are packed in.
+pub(super) const ATTEMPT: [&str; 12] = [
+    "provider",
+    "model",
+    "status",
+    "failure_class",
+    "error",
+    "started_at",
+    "duration_us",
+    "ttft_us",
+    "upstream_request_id",
+    "cost_nanousd",
+    "won",
+    "reason",
+];
+
+/// An id with its dashes.
+const ID: &str = "lower(substr(hex(c.id), 1, 8) || '-' || substr(hex(c.id), 9, 4) || '-' || \
+                  substr(hex(c.id), 13, 4) || '-' || substr(hex(c.id), 17, 4) || '-' || substr(hex(c.id), 21))";
+
+/// Makes the tables of a new file. The page size is set before the first table, or not at all.
+pub(super) fn create(db: &mut Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "page_size", PAGE_BYTES)?;
+    write_ahead(db)?;
+    let tx = db.transaction()?;
+    tx.execute_batch(TABLES)?;
+    tx.execute_batch(&views())?;
+    tx.execute(
+        "INSERT INTO dictionary (number, bytes) VALUES (?1, ?2)",
+        params![bodies::DICTIONARY, bodies::DICTIONARY_BYTES],
+    )?;
+    tx.pragma_update(None, "application_id", APPLICATION)?;
+    tx.pragma_update(None, "user_version", VERSION)?;
+    tx.commit()
+}
+
+fn views() -> String {
+    let column = |sql: &mut String, n: usize, name: &str| {
+        let read = if LISTS.iter().any(|list| *list as usize == n) { "->" } else { "->>" };
+        // Writing to a string cannot fail.
+        write!(sql, ", c.fields {read} '$[{n}]' AS \"{name}\"").unwrap_or_default();
+    };
+    let mut calls = format!("CREATE VIEW calls AS SELECT c.seq, {ID} AS id");
+    NAMES.iter().enumerate().for_each(|(n, name)| column(&mut calls, n, name));
+    calls.push_str(
+        ", c.metadata, c.variables, b.usage_raw, b.request_preview, b.response_preview
+           FROM call AS c LEFT JOIN body AS b ON b.seq = c.seq;",
+    );
+    let mut attempts = format!("CREATE VIEW attempts AS SELECT {ID} AS id, a.key + 1 AS n");
+    for (n, name) in ATTEMPT.iter().enumerate() {
+        write!(attempts, ", a.value ->> '$[{n}]' AS \"{name}\"").unwrap_or_default();
+    }
+    attempts.push_str(" FROM call AS c JOIN body AS b ON b.seq = c.seq, json_each(b.attempts) AS a;");
+    calls + &attempts
+}
+
+/// Sets up the one connection that writes, or the one that brings the log home.
+pub(super) fn write_ahead(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(std::time::Duration::from_secs(10))?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    db.pragma_update(None, "cache_size", -8_192)?;
+    db.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
