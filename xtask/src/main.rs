@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a tool talks to its terminal")]
 
 mod bench;
+mod prices;
 mod prove;
 mod test;
 mod tidy;
@@ -34,6 +35,11 @@ const TASKS: &[Task] = &[
         name: "bench",
         purpose: "overhead: beside nginx and others; micro: single steps",
         run: bench::run,
+    },
+    Task {
+        name: "prices",
+        purpose: "make config/prices.json anew from the package genai-prices",
+        run: prices::run,
     },
     Task {
         name: "prove",
