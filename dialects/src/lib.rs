@@ -12,6 +12,7 @@ pub mod fold;
 pub mod header;
 pub mod merge;
 pub mod naming;
+pub mod prices;
 pub mod sse;
 pub mod watch;
 

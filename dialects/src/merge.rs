@@ -134,16 +134,14 @@ const fn path(endpoint: Endpoint) -> &'static str {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum MergeError {
     /// The caller sets what the version locks.
-    #[error("the prompt version locks `{name}`: leave it out, or send the version's own value")]
+    #[error("the prompt version locks {what}: leave `{name}` out{unless}")]
     ParameterLocked {
         /// What is locked, as the caller spelt it.
         name: String,
-    },
-    /// The caller sends messages to a version that takes none.
-    #[error("the prompt version takes no messages of the caller: leave `{name}` out")]
-    MessagesLocked {
-        /// The field that brings them.
-        name: &'static str,
+        /// What is locked, in words.
+        what: &'static str,
+        /// When it need not be left out.
+        unless: &'static str,
     },
     /// The prompt holds what this endpoint has no counterpart for.
     #[error("{endpoint} cannot carry {what}: {instead}")]
@@ -170,7 +168,16 @@ pub enum MergeError {
 
 impl MergeError {
     fn locked(name: impl Into<String>) -> Self {
-        Self::ParameterLocked { name: name.into() }
+        Self::ParameterLocked {
+            name: name.into(),
+            what: "this field",
+            unless: ", or send the version's own value",
+        }
+    }
+
+    /// The caller brings messages, in the field `name`, to a version that takes none.
+    fn messages_locked(name: &'static str) -> Self {
+        Self::ParameterLocked { name: name.into(), what: "its messages", unless: "" }
     }
 
     fn wrong_type(key: &'static str, wanted: &'static str) -> Self {
@@ -180,7 +187,7 @@ impl MergeError {
     /// The error's `code`.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::ParameterLocked { .. } | Self::MessagesLocked { .. } => "parameter_locked",
+            Self::ParameterLocked { .. } => "parameter_locked",
             Self::NotSupported { .. } => "not_supported",
             Self::NothingLeft => "template_error",
             Self::WrongShape(_) | Self::NoModel => "invalid_request",
@@ -190,8 +197,7 @@ impl MergeError {
     /// The request's field at fault.
     pub fn param(&self) -> Option<&str> {
         match self {
-            Self::ParameterLocked { name } => Some(name),
-            Self::MessagesLocked { name } => Some(name),
+            Self::ParameterLocked { name, .. } => Some(name),
             Self::NotSupported { .. } | Self::NothingLeft => None,
             Self::WrongShape(error) => error.param(),
             Self::NoModel => Some("model"),

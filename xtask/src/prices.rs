@@ -1,4 +1,4 @@
-//! `cargo xtask prices [VERSION]`: makes the shipped price catalogue from the PyPI package `genai-prices` (MIT).
+//! `cargo xtask prices [VERSION]`: makes the shipped price catalogue from the Python package `genai-prices` (MIT).
 //!
 //! The wheel is fetched with pip into the target folder and read as text by `prices/extract.py`; nothing in it is
 //! installed or run. The catalogue and the package's licence are committed; what was left out is printed.

@@ -12,7 +12,7 @@ pub(super) fn merge<'a>(
 ) -> Result<(), MergeError> {
     let callers = list_text("messages", "a list of messages", body.get("messages"))?;
     if callers.is_some() && contribution.locks("messages") {
-        return Err(MergeError::MessagesLocked { name: "messages" });
+        return Err(MergeError::messages_locked("messages"));
     }
     let mut messages = List::default();
     for turn in arrange(&contribution.items) {

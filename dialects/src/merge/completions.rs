@@ -21,7 +21,7 @@ pub(super) fn merge<'a>(
     }
     let callers = callers_text(body)?;
     if callers.is_some() && contribution.locks("messages") {
-        return Err(MergeError::MessagesLocked { name: "prompt" });
+        return Err(MergeError::messages_locked("prompt"));
     }
     let text = text(&contribution.items)?;
     match callers {

@@ -21,7 +21,7 @@ pub(super) fn merge<'a>(
     if contribution.locks("messages")
         && let Some(name) = caller.speaks_in(body)
     {
-        return Err(MergeError::MessagesLocked { name });
+        return Err(MergeError::messages_locked(name));
     }
     let conversation = Conversation::build(contribution, caller.input)?;
     if conversation.is_empty() && caller.instructions.is_none() && !continues(body) {
