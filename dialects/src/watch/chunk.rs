@@ -89,12 +89,14 @@ impl<'a> Chunk<'a> {
         Ok(())
     }
 
-    /// A member that this reader does not know still counts as content, but not as text.
+    /// A member that this reader does not know still counts as content, but not as text; so does audio, which
+    /// is mostly base64.
     fn delta_member(&mut self, json: &mut Cursor<'a>, key: &str) -> Result<(), NotJson> {
         match key {
             "role" => json.skip(),
-            "content" | "refusal" | "reasoning" | "reasoning_content" | "tool_calls" | "function_call"
-            | "audio" => self.content(json),
+            "content" | "refusal" | "reasoning" | "reasoning_content" | "tool_calls" | "function_call" => {
+                self.content(json)
+            }
             _ => {
                 self.has_content |= weigh(json)? > 0;
                 Ok(())

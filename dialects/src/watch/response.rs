@@ -11,6 +11,7 @@ struct ResponseEvent<'a> {
     sequence_number: Option<u64>,
     response: Option<&'a str>,
     delta_bytes: u64,
+    has_image: bool,
 }
 
 /// What a `response` object holds.
@@ -35,7 +36,9 @@ impl StreamWatch {
         let Some(kind) = event.kind.map(Text::raw).or_else(named) else {
             return Ok(Verdict::Other);
         };
-        self.facts.output_bytes += event.delta_bytes;
+        if kind != "response.audio.delta" {
+            self.facts.output_bytes += event.delta_bytes;
+        }
         match kind {
             "response.completed" | "response.incomplete" => self.terminal(&event),
             "response.failed" => {
@@ -72,9 +75,8 @@ impl<'a> ResponseEvent<'a> {
                 "type" => event.kind = json.text()?,
                 "sequence_number" => event.sequence_number = json.number()?,
                 "response" => event.response = json.raw()?,
-                "delta" | "partial_image_b64" => {
-                    event.delta_bytes = json.text()?.map_or(0, Text::decoded_bytes);
-                }
+                "delta" => event.delta_bytes = json.text()?.map_or(0, Text::decoded_bytes),
+                "partial_image_b64" => event.has_image = json.text()?.is_some(),
                 _ => json.skip()?,
             }
             Ok(())
@@ -84,7 +86,7 @@ impl<'a> ResponseEvent<'a> {
     }
 
     fn verdict(&self, kind: &str) -> Verdict {
-        if self.delta_bytes > 0 {
+        if self.delta_bytes > 0 || self.has_image {
             Verdict::Content
         } else if matches!(kind.rsplit('.').next(), Some("added" | "delta")) {
             Verdict::Startup

@@ -238,6 +238,19 @@ fn responses_events_are_told_apart_by_type() {
 }
 
 #[test]
+fn sound_and_pictures_are_content_but_no_text() {
+    for data in [
+        r#"{"type":"response.audio.delta","delta":"AAAA"}"#,
+        r#"{"type":"response.image_generation_call.partial_image","partial_image_b64":"AAAA"}"#,
+    ] {
+        let (verdicts, watched) = watch(Endpoint::Responses, &format!("data: {data}\n\n"));
+        assert_eq!((&verdicts[..], watched.facts().output_bytes), (&[Verdict::Content][..], 0), "{data}");
+    }
+    let (_, watched) = watch(CHAT, "data: {\"choices\":[{\"delta\":{\"audio\":{\"data\":\"AAAA\"}}}]}\n\n");
+    assert_eq!(watched.facts().output_bytes, 0);
+}
+
+#[test]
 fn the_event_name_stands_in_for_a_missing_type() {
     let (verdicts, watched) =
         watch(Endpoint::Responses, "event: response.completed\ndata: {\"response\":{}}\n\n");
