@@ -6,7 +6,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dialects::Endpoint;
 use dialects::sse::EventReader;
-use dialects::watch::StreamWatch;
+use dialects::watch::{StreamWatch, read_whole};
 
 const EVENTS: usize = 32;
 
@@ -77,5 +77,29 @@ fn sse(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, sse);
+/// Whole answers: some words of chat, and an embedding of 1,536 numbers.
+fn whole(criterion: &mut Criterion) {
+    let words = "Water boils at 100 degrees at sea level. ".repeat(12);
+    let chat = format!(
+        "{{\"id\":\"chatcmpl-B9M\",\"object\":\"chat.completion\",\"created\":1741570283,\"model\":\"gpt-4o\",\"choices\":\
+         [{{\"index\":0,\"message\":{{\"role\":\"assistant\",\"content\":\"{words}\",\"refusal\":null}},\"logprobs\":null,\
+         \"finish_reason\":\"stop\"}}],\"usage\":{{\"prompt_tokens\":9,\"completion_tokens\":120,\"total_tokens\":129}}}}"
+    );
+    let numbers = vec!["-0.012345678"; 1536].join(",");
+    let embedding = format!(
+        "{{\"object\":\"list\",\"data\":[{{\"object\":\"embedding\",\"index\":0,\"embedding\":[{numbers}]}}],\
+         \"model\":\"text-embedding-3-small\",\"usage\":{{\"prompt_tokens\":8,\"total_tokens\":8}}}}"
+    );
+    let mut group = criterion.benchmark_group("whole");
+    for (name, endpoint, body) in
+        [("chat", Endpoint::ChatCompletions, &chat), ("embedding", Endpoint::Embeddings, &embedding)]
+    {
+        assert!(read_whole(endpoint, body.as_bytes()).is_ok_and(|facts| facts.usage.is_some()));
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        group.bench_function(name, |bench| bench.iter(|| read_whole(endpoint, black_box(body.as_bytes()))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, sse, whole);
 criterion_main!(benches);
