@@ -79,8 +79,6 @@ CREATE TABLE label (
     prompt_id {text} NOT NULL,
     label {text} NOT NULL,
     version {int} NOT NULL,
-    -- The move in the history that a rollback starts from: a rollback stands where the move it restores stood.
-    placement {int} NOT NULL,
     moved_by {text} NOT NULL,
     moved_us {int} NOT NULL,
     PRIMARY KEY (prompt_id, label),
@@ -88,6 +86,7 @@ CREATE TABLE label (
 ) {strict};
 
 -- The history of every label; a label that was removed keeps its history.
+-- Placements form a path: a move adds one, a rollback goes back along it, a removal leaves it.
 CREATE TABLE label_move (
     prompt_id {text} NOT NULL REFERENCES prompt (id),
     label {text} NOT NULL,
@@ -96,7 +95,10 @@ CREATE TABLE label_move (
     action {text} NOT NULL,
     from_version {int},
     to_version {int},
-    placement {int},
+    -- The move that put the label where this one leaves it: itself, unless this one is a rollback or a removal.
+    placement {int} NOT NULL,
+    -- The placement of another version before this one, where a rollback goes.
+    previous {int},
     reason {text},
     moved_by {text} NOT NULL,
     moved_us {int} NOT NULL,

@@ -170,7 +170,7 @@ impl Tx {
 
 fn lost_a_race(error: &(dyn std::error::Error + 'static)) -> bool {
     let database = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
-    let code = database.and_then(|error| error.code());
+    let code = database.and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| sqlite::LOST_RACES.contains(&&*code))
 }
 

@@ -192,6 +192,7 @@ impl Insertion {
     pub(crate) fn of(new: NewKey, secret: &Secret, owner: &Arc<str>, now: Time) -> Result<Self> {
         check_name(&new.name)?;
         new.scope.check()?;
+        check_expiry(new.expires_at, now)?;
         let key = VirtualKey {
             id: Id::at(now),
             name: new.name.into(),
@@ -329,6 +330,11 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         return Err(StoreError::invalid("name", "`name` is empty: say who or what will use it"));
     }
     Ok(())
+}
+
+pub(crate) fn check_expiry(expires_at: Option<Time>, now: Time) -> Result<()> {
+    let Some(end) = expires_at.filter(|end| *end <= now) else { return Ok(()) };
+    Err(StoreError::invalid("expires_at", format!("`expires_at` {end} has passed: write a time to come")))
 }
 
 fn patterns(list: Option<&Vec<String>>) -> Result<Option<String>> {

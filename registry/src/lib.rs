@@ -33,7 +33,7 @@ pub use error::{OpenError, StoreError};
 pub use keys::{Issued, KeyChange, KeyRefusal, KeyScope, NewKey, VirtualKey};
 pub use paging::Paging;
 pub use prompts::impact::Reason;
-pub use prompts::labels::{Label, LabelAction, LabelChange, LabelMove};
+pub use prompts::labels::{Label, LabelAction, LabelChange, LabelMove, LabelPlacement};
 pub use prompts::resolve::{ResolveError, Resolved};
 pub use prompts::versions::{NewVersion, Published, StoredVersion, Version};
 pub use prompts::{NewPrompt, Prompt, PromptChange, PromptFilter, PromptKind};

@@ -26,11 +26,14 @@ pub(crate) use load::refresh;
 pub struct Snapshot {
     revision: i64,
     /// Prompts by name and alias, for each project.
-    projects: HashMap<Arc<str>, Shards<Arc<str>, Arc<Entry>>>,
+    projects: HashMap<Arc<str>, Names>,
     prompts: Shards<Id<vocab::id::Prompt>, Arc<Entry>>,
     keys: Credentials<Key, VirtualKey>,
     tokens: Credentials<Token, AdminToken>,
 }
+
+/// The prompts of a project by every name they answer to.
+type Names = Shards<Arc<str>, Arc<Entry>>;
 
 /// A prompt and those of its versions that are in memory.
 #[derive(Debug)]

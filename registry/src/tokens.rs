@@ -8,9 +8,10 @@ use vocab::{Id, Page, Secret, Time};
 
 use crate::credentials::{SecretHash, TOKEN_PREFIX, generate, hash, hint};
 use crate::db::{Result, Row, Writing, args};
-use crate::keys::{Issued, check_name};
+use crate::keys::{Issued, NAME_BYTES, check_expiry, check_name};
 use crate::paging::Paging;
 use crate::prompts::catalogue::no_project;
+use crate::prompts::names::check_text;
 use crate::roles::{Permission, Role, Who};
 use crate::{Registry, StoreError};
 
@@ -128,8 +129,9 @@ impl Registry {
 impl Insertion {
     pub(crate) fn of(new: NewToken, secret: &Secret, maker: &Arc<str>, now: Time) -> Result<Self> {
         check_name(&new.name)?;
+        check_expiry(new.expires_at, now)?;
         if let Some(owner) = &new.owner {
-            crate::prompts::names::check_text("owner", owner, crate::keys::NAME_BYTES)?;
+            check_text("owner", owner, NAME_BYTES)?;
         }
         let name: Arc<str> = new.name.into();
         let owner = match new.owner.filter(|owner| !owner.trim().is_empty()) {

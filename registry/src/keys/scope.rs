@@ -105,8 +105,8 @@ fn allows(patterns: Option<&[String]>, name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn list(patterns: &[&str]) -> Option<Vec<String>> {
-        Some(patterns.iter().map(|pattern| (*pattern).to_owned()).collect())
+    fn list(patterns: &[&str]) -> Vec<String> {
+        patterns.iter().map(|pattern| (*pattern).to_owned()).collect()
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_star_at_the_end_stands_for_any_rest() {
-        let scope = KeyScope { prompts: list(&["support/*", "greeting"]), ..KeyScope::default() };
+        let scope = KeyScope { prompts: Some(list(&["support/*", "greeting"])), ..KeyScope::default() };
         let allows = |name: &str| scope.allows_prompt(&name.parse().unwrap());
         assert!(allows("support/reply") && allows("greeting"));
         assert!(!allows("greeting2") && !allows("sales/support/reply"));
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_list_of_labels_closes_pinned_versions() {
-        let scope = KeyScope { labels: list(&["production"]), ..KeyScope::default() };
+        let scope = KeyScope { labels: Some(list(&["production"])), ..KeyScope::default() };
         assert!(scope.allows_label(Some(&LabelName::production())));
         assert!(!scope.allows_label(Some(&"staging".parse().unwrap())));
         assert!(!scope.allows_label(None) && KeyScope::default().allows_label(None));
@@ -136,9 +136,9 @@ mod tests {
     #[test]
     fn a_star_elsewhere_is_refused() {
         for wrong in ["a*b", "*a", "**", ""] {
-            let scope = KeyScope { models: list(&[wrong]), ..KeyScope::default() };
+            let scope = KeyScope { models: Some(list(&[wrong])), ..KeyScope::default() };
             assert_eq!(scope.check().unwrap_err().field(), Some("models"), "{wrong}");
         }
-        assert!(KeyScope { models: list(&["*", "gpt-*"]), ..KeyScope::default() }.check().is_ok());
+        assert!(KeyScope { models: Some(list(&["*", "gpt-*"])), ..KeyScope::default() }.check().is_ok());
     }
 }

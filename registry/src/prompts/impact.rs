@@ -14,7 +14,7 @@ use crate::template::TemplateVariable;
 pub struct Reason {
     /// How much.
     pub impact: Impact,
-    /// The difference, as `variable \`name\` removed`.
+    /// The difference in words.
     pub reason: String,
 }
 
@@ -156,11 +156,11 @@ fn compare_body(old: &PromptBody, new: &PromptBody, reasons: &mut Reasons) {
 }
 
 fn placeholders(body: &PromptBody) -> BTreeSet<&str> {
-    let placeholder = |item| match item {
-        &Item::Placeholder { ref placeholder } => Some(placeholder.as_str()),
+    let names = items(body).iter().filter_map(|item| match item {
+        Item::Placeholder { placeholder } => Some(placeholder.as_str()),
         Item::Include { .. } | Item::Message(_) => None,
-    };
-    items(body).iter().filter_map(placeholder).collect()
+    });
+    names.collect()
 }
 
 fn messages_by_role(body: &PromptBody) -> BTreeMap<&'static str, usize> {

@@ -1,17 +1,20 @@
 //! Labels: named pointers to a version, moved by compare-and-set, with the history of every move.
 
-use std::fmt;
+mod moving;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use vocab::{LabelName, Page, PromptName, Time};
 
+use super::Prompt;
 use super::names::check_text;
-use super::{Prompt, catalogue};
-use crate::db::{Result, Row, Writing, args};
+use crate::db::{Result, Row, args};
 use crate::paging::Paging;
 use crate::roles::{Permission, Who, may_serve};
 use crate::{Registry, StoreError};
+
+pub(super) use moving::{Note, place};
 
 /// The longest reason, in bytes.
 const REASON_BYTES: usize = 2_000;
@@ -98,6 +101,20 @@ impl LabelChange {
     pub const fn of(label: LabelName) -> Self {
         Self { label, expected_version: None, reason: None }
     }
+
+    /// The same label, put on a version.
+    pub const fn onto(self, version: u32) -> LabelPlacement {
+        LabelPlacement { change: self, version }
+    }
+}
+
+/// A label to put on a version.
+#[derive(Clone, Debug)]
+pub struct LabelPlacement {
+    /// The label, on what condition, and why.
+    pub change: LabelChange,
+    /// The version it is to point at.
+    pub version: u32,
 }
 
 struct Task {
@@ -115,13 +132,13 @@ impl Registry {
         &self,
         project: &str,
         name: &PromptName,
-        version: u32,
-        change: LabelChange,
+        placement: LabelPlacement,
         who: &Who,
     ) -> Result<Label> {
+        let LabelPlacement { change, version } = placement;
         may_serve(&change.label, Some(version), who)?;
         let task = self.label_task((project, name), version, change, who)?;
-        self.write(task, |writing, task| Box::pin(put(writing, task))).await
+        self.write(task, |writing, task| Box::pin(moving::put(writing, task))).await
     }
 
     /// Takes a label away; its history stays.
@@ -134,7 +151,7 @@ impl Registry {
     ) -> Result<()> {
         may_serve(&change.label, None, who)?;
         let task = self.label_task((project, name), 0, change, who)?;
-        self.write(task, |writing, task| Box::pin(remove(writing, task))).await
+        self.write(task, |writing, task| Box::pin(moving::remove(writing, task))).await
     }
 
     /// Points a label at the version it served before the present one was placed; again walks further back.
@@ -147,7 +164,7 @@ impl Registry {
     ) -> Result<Label> {
         who.require(Permission::Release)?;
         let task = self.label_task((project, name), 0, change, who)?;
-        self.write(task, |writing, task| Box::pin(roll_back(writing, task))).await
+        self.write(task, |writing, task| Box::pin(moving::roll_back(writing, task))).await
     }
 
     /// The labels of a prompt by name.
@@ -193,185 +210,6 @@ impl Registry {
         }
         let (who, now) = (who.clone(), self.clock().now());
         Ok(Task { project: project.into(), name: name.clone(), change, version, who, now })
-    }
-}
-
-async fn put(writing: &mut Writing, task: &Task) -> Result<Label> {
-    let prompt = catalogue::get(&mut writing.tx, &task.project, &task.name).await?;
-    prompt.writable()?;
-    let now = standing(writing, &prompt, &task.change.label).await?;
-    expect(&prompt, &task.change, now.as_ref())?;
-    if let Some(now) = now.filter(|now| now.label.version == task.version) {
-        return Ok(now.label);
-    }
-    let placing = Placing { prompt: &prompt, label: &task.change.label, version: task.version };
-    let note = Note { who: &task.who, reason: task.change.reason.as_deref(), now: task.now };
-    place(writing, &placing, &note).await
-}
-
-async fn remove(writing: &mut Writing, task: &Task) -> Result<()> {
-    let prompt = catalogue::get(&mut writing.tx, &task.project, &task.name).await?;
-    let label = &task.change.label;
-    let Some(now) = standing(writing, &prompt, label).await? else { return Err(no_label(&prompt, label)) };
-    expect(&prompt, &task.change, Some(&now))?;
-    let sql = "DELETE FROM label WHERE prompt_id = $1 AND label = $2";
-    writing.tx.run(sql, args![prompt.id.to_string(), label.as_str()]).await?;
-    let note = Note { who: &task.who, reason: task.change.reason.as_deref(), now: task.now };
-    let entry =
-        Entry { action: LabelAction::Remove, from: Some(now.label.version), to: None, placement: None };
-    record(writing, &prompt, label, &entry, &note).await
-}
-
-async fn roll_back(writing: &mut Writing, task: &Task) -> Result<Label> {
-    let prompt = catalogue::get(&mut writing.tx, &task.project, &task.name).await?;
-    prompt.writable()?;
-    let label = &task.change.label;
-    let Some(now) = standing(writing, &prompt, label).await? else { return Err(no_label(&prompt, label)) };
-    expect(&prompt, &task.change, Some(&now))?;
-    let from = now.label.version;
-    let sql = "SELECT to_version, placement FROM label_move
-               WHERE prompt_id = $1 AND label = $2 AND revision < $3 AND to_version <> $4
-               ORDER BY revision DESC LIMIT 1";
-    let values = args![prompt.id.to_string(), label.as_str(), now.placement, from];
-    let Some(earlier) = writing.tx.maybe(sql, values).await? else {
-        let name = &prompt.name;
-        return Err(StoreError::Conflict(format!(
-            "label `{label}` of prompt `{name}` served nothing before version {from}: there is nothing to roll back to"
-        )));
-    };
-    let (to, placement) = (earlier.number("to_version")?, earlier.int("placement")?);
-    let note = Note { who: &task.who, reason: task.change.reason.as_deref(), now: task.now };
-    let entry =
-        Entry { action: LabelAction::Rollback, from: Some(from), to: Some(to), placement: Some(placement) };
-    record(writing, &prompt, label, &entry, &note).await?;
-    point(writing, &prompt, label, (to, placement), &note).await
-}
-
-/// A version that is to answer a label.
-pub(super) struct Placing<'a> {
-    pub(super) prompt: &'a Prompt,
-    pub(super) label: &'a LabelName,
-    pub(super) version: u32,
-}
-
-/// Who moves a label, why and when.
-pub(super) struct Note<'a> {
-    pub(super) who: &'a Who,
-    pub(super) reason: Option<&'a str>,
-    pub(super) now: Time,
-}
-
-/// Points a label at a version, which must be there, and writes the history.
-pub(super) async fn place(writing: &mut Writing, it: &Placing<'_>, note: &Note<'_>) -> Result<Label> {
-    let Placing { prompt, label, version } = *it;
-    may_serve(label, Some(version), note.who)?;
-    let sql = "SELECT number FROM version WHERE prompt_id = $1 AND number = $2 LIMIT 1";
-    if writing.tx.maybe(sql, args![prompt.id.to_string(), version]).await?.is_none() {
-        return Err(super::versions::no_version(prompt, &version));
-    }
-    if prompt.labels.len() >= LABELS && !prompt.labels.contains_key(label) {
-        return Err(StoreError::invalid(
-            "label",
-            format!("prompt `{}` has {LABELS} labels already", prompt.name),
-        ));
-    }
-    let from = standing(writing, prompt, label).await?.map(|now| now.label.version);
-    let placement = writing.revision;
-    let entry = Entry { action: LabelAction::Move, from, to: Some(version), placement: Some(placement) };
-    record(writing, prompt, label, &entry, note).await?;
-    point(writing, prompt, label, (version, placement), note).await
-}
-
-/// A label where it stands, and where in its history that is.
-struct Standing {
-    label: Label,
-    placement: i64,
-}
-
-async fn standing(writing: &mut Writing, prompt: &Prompt, label: &LabelName) -> Result<Option<Standing>> {
-    let sql = "SELECT label, version, placement, moved_by, moved_us FROM label
-               WHERE prompt_id = $1 AND label = $2 LIMIT 1";
-    let row = writing.tx.maybe(sql, args![prompt.id.to_string(), label.as_str()]).await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Standing { label: read_label(&row)?, placement: row.int("placement")? }))
-}
-
-/// Refuses when the label does not point where the caller thinks it does.
-fn expect(prompt: &Prompt, change: &LabelChange, now: Option<&Standing>) -> Result<()> {
-    let Some(expected) = change.expected_version else { return Ok(()) };
-    let current = now.map(|now| now.label.version);
-    if expected == current.unwrap_or(0) {
-        return Ok(());
-    }
-    let label = &change.label;
-    let found: &dyn fmt::Display = match now {
-        Some(now) => &format_args!(
-            "points at version {}, put there by {} at {}",
-            now.label.version, now.label.moved_by, now.label.moved_at
-        ),
-        None => &"is not there",
-    };
-    let message = format!(
-        "label `{label}` of prompt `{}` {found}, and not at version {expected}: look again before you move it",
-        prompt.name
-    );
-    Err(StoreError::Stale { message, current })
-}
-
-struct Entry {
-    action: LabelAction,
-    from: Option<u32>,
-    to: Option<u32>,
-    placement: Option<i64>,
-}
-
-async fn record(
-    writing: &mut Writing,
-    prompt: &Prompt,
-    label: &LabelName,
-    entry: &Entry,
-    note: &Note<'_>,
-) -> Result<()> {
-    let sql = "INSERT INTO label_move (prompt_id, label, revision, action, from_version, to_version,
-                                       placement, reason, moved_by, moved_us)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    let id = prompt.id.to_string();
-    let values = args![
-        &*id,
-        label.as_str(),
-        writing.revision,
-        entry.action.as_str(),
-        entry.from,
-        entry.to,
-        entry.placement,
-        note.reason,
-        &*note.who.owner,
-        note.now.micros()
-    ];
-    writing.tx.run(sql, values).await?;
-    let sql = "UPDATE prompt SET revision = $2, updated_us = $3 WHERE id = $1";
-    writing.tx.run(sql, args![id, writing.revision, note.now.micros()]).await?;
-    Ok(())
-}
-
-async fn point(
-    writing: &mut Writing,
-    prompt: &Prompt,
-    label: &LabelName,
-    (version, placement): (u32, i64),
-    note: &Note<'_>,
-) -> Result<Label> {
-    let sql = "INSERT INTO label (prompt_id, label, version, placement, moved_by, moved_us)
-               VALUES ($1, $2, $3, $4, $5, $6)
-               ON CONFLICT (prompt_id, label) DO UPDATE SET version = excluded.version,
-                   placement = excluded.placement, moved_by = excluded.moved_by, moved_us = excluded.moved_us
-               RETURNING label, version, moved_by, moved_us";
-    let id = prompt.id.to_string();
-    let (owner, moved_us) = (&*note.who.owner, note.now.micros());
-    let values = args![id, label.as_str(), version, placement, owner, moved_us];
-    match writing.tx.maybe(sql, values).await? {
-        Some(row) => read_label(&row),
-        None => Err(StoreError::unreadable("label")),
     }
 }
 

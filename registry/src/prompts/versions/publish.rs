@@ -11,7 +11,7 @@ use crate::content::{Content, Item, PromptBody};
 use crate::db::{Result, Writing, args, to_json};
 use crate::prompts::change;
 use crate::prompts::impact::{Assessment, Interface};
-use crate::prompts::labels::{LABELS, Note, Placing, place};
+use crate::prompts::labels::{LABELS, Note, place};
 use crate::prompts::names::check_text;
 use crate::prompts::{NewPrompt, Prompt, PromptKind, catalogue};
 use crate::roles::{Permission, Who};
@@ -266,7 +266,7 @@ async fn label(writing: &mut Writing, draft: &Draft, prompt: &Prompt, version: u
         }
         seen.push(label);
         let note = Note { who: &draft.who, reason: None, now: draft.now };
-        place(writing, &Placing { prompt, label, version }, &note).await?;
+        place(writing, prompt, (label, version), &note).await?;
     }
     Ok(())
 }

@@ -1,0 +1,115 @@
+//! What a registry does, whatever database keeps it: one list of cases, run on every engine.
+//!
+//! A new engine is one more variant of [`Engine`] and one more line at the end of this file.
+
+#[path = "conformance/bench.rs"]
+mod bench;
+#[path = "conformance/keys.rs"]
+mod keys;
+#[path = "conformance/labels.rs"]
+mod labels;
+#[path = "conformance/prompts.rs"]
+mod prompts;
+#[path = "conformance/races.rs"]
+mod races;
+#[path = "conformance/resolving.rs"]
+mod resolving;
+#[path = "conformance/versions.rs"]
+mod versions;
+
+use bench::{Bench, Engine};
+
+macro_rules! cases {
+    ($engine:ident, $name:ident: $($file:ident { $($case:ident),* $(,)? })*) => {
+        mod $name {
+            $($(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    super::$file::$case(super::Bench::open(super::Engine::$engine).await).await;
+                }
+            )*)*
+        }
+    };
+}
+
+macro_rules! conformance {
+    ($engine:ident as $name:ident) => {
+        cases! { $engine, $name:
+            prompts {
+                a_prompt_is_found_by_what_was_created,
+                a_name_or_alias_is_taken_once,
+                prompts_are_listed_by_folder_tag_and_text,
+                a_page_follows_the_last_one_by_name,
+                a_cursor_nobody_made_is_refused,
+                a_renamed_prompt_answers_to_its_old_name,
+                a_prompt_may_take_its_old_name_back,
+                a_change_on_an_old_revision_is_refused,
+                only_a_prompt_without_labels_is_archived,
+                what_describes_a_prompt_has_limits,
+                a_project_that_is_not_there_is_missing,
+                viewers_change_nothing,
+            }
+            versions {
+                the_first_version_makes_its_prompt,
+                versions_count_up_with_parent_digest_and_semver,
+                equal_content_makes_no_new_version_but_is_labelled,
+                an_expected_parent_that_lost_names_the_winner,
+                an_author_raises_an_impact_but_never_lowers_it,
+                a_prompt_stays_chat_or_text,
+                what_is_not_built_yet_is_refused_by_its_field,
+                a_template_that_does_not_compile_is_refused_with_its_place,
+                a_refused_version_leaves_no_prompt_behind,
+                all_that_was_given_comes_back,
+                a_version_is_found_by_every_selector,
+                versions_are_listed_newest_first,
+                an_archived_prompt_takes_no_versions,
+            }
+            labels {
+                a_label_moves_only_from_where_it_was_expected,
+                a_label_points_at_versions_that_exist,
+                moving_a_label_to_where_it_is_writes_no_history,
+                the_history_says_who_what_when_and_why,
+                rolling_back_walks_the_history,
+                rolling_back_skips_removals_and_ends_with_the_first,
+                rolling_back_is_refused_when_it_was_moved_meanwhile,
+                only_releasers_move_production,
+                a_removed_label_is_gone_and_keeps_its_history,
+                rolling_back_takes_any_history_to_versions_it_served,
+            }
+            resolving {
+                every_selector_comes_to_its_version,
+                production_never_falls_back,
+                a_label_moved_serves_on_the_next_call,
+                an_old_name_means_what_the_new_one_means,
+                a_foreign_version_maps_to_ours,
+                an_archived_prompt_does_not_serve_even_pinned,
+                a_digest_prefix_that_fits_two_is_refused,
+                a_pinned_digest_follows_new_versions_of_its_content,
+                an_error_says_what_there_is_instead,
+                what_was_written_before_is_there_after_opening_again,
+            }
+            keys {
+                a_key_opens_with_its_secret_only,
+                a_key_changes_expires_and_is_revoked,
+                keys_are_listed_newest_first_by_project,
+                a_scope_with_odd_patterns_is_refused,
+                a_token_has_a_role_a_project_and_an_owner,
+                only_admins_manage_keys_and_tokens,
+                the_first_start_makes_a_token_and_a_key,
+                what_the_environment_hands_in_is_accepted_on_every_start,
+                a_token_handed_in_must_be_an_admins,
+                no_secret_is_stored_or_printed,
+            }
+            races {
+                fifty_writers_lose_nothing,
+                one_of_many_wins_a_compare_and_set,
+                one_of_many_publishes_onto_a_parent,
+                one_of_many_gets_a_name,
+                a_caller_who_goes_away_leaves_whole_writes,
+                readers_see_whole_writes,
+            }
+        }
+    };
+}
+
+conformance!(Sqlite as sqlite);

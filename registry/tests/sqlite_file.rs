@@ -1,0 +1,265 @@
+//! What opening does with an SQLite file that is not a registry of this build: it refuses, says what to do, and
+//! leaves the folder as it was.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use registry::{NewVersion, OpenError, Registry, Role, Who};
+use serde_json::json;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection};
+use tempfile::TempDir;
+use vocab::{Clock, Time};
+
+struct Folder {
+    folder: TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("registry.db")
+    }
+
+    async fn open(&self) -> Result<Registry, OpenError> {
+        open(&self.path()).await
+    }
+
+    /// A registry with a prompt of many versions, closed.
+    async fn filled() -> Self {
+        let it = Self::new();
+        let registry = it.open().await.unwrap();
+        for number in 0..50 {
+            publish(&registry, &format!("text {number} {}", "x".repeat(2_000))).await;
+        }
+        registry.close().await;
+        it
+    }
+
+    /// Every file and what is in it.
+    fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let entries = fs::read_dir(self.folder.path()).unwrap().map(Result::unwrap);
+        let read =
+            |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap());
+        entries.map(read).collect()
+    }
+
+    /// Opens, which must fail and change nothing; the error's text.
+    async fn refused(&self) -> (OpenError, String) {
+        let before = self.files();
+        let refused = self.open().await.unwrap_err();
+        assert!(self.files() == before, "opening changed {:?}: {refused}", self.files().keys());
+        let text = refused.to_string();
+        assert!(text.contains("nothing was changed"), "{text}");
+        (refused, text)
+    }
+}
+
+async fn open(path: &Path) -> Result<Registry, OpenError> {
+    Registry::open(&format!("sqlite:{}", path.display()), Clock::manual(Time(1_800_000_000_000_000))).await
+}
+
+async fn publish(registry: &Registry, text: &str) {
+    let content = serde_json::from_value(json!({"text": text})).unwrap();
+    let admin = Who::new(Role::Admin, "ann");
+    registry.publish("default", &"a".parse().unwrap(), NewVersion::of(content), &admin).await.unwrap();
+}
+
+async fn latest(registry: &Registry) -> u32 {
+    registry.resolve("default", &"a@latest".parse().unwrap()).await.unwrap().version.number
+}
+
+/// Changes a file behind the registry's back.
+async fn tamper(path: &Path, sql: &str) {
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+const NEWER: &str = "INSERT INTO migration (number, digest, applied_us) VALUES (999, 'x', 0)";
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    for bytes in [&b"dear diary"[..], &[0; 4096], b"SQLite format 3"] {
+        let it = Folder::new();
+        fs::write(it.path(), bytes).unwrap();
+        let (refused, text) = it.refused().await;
+        assert!(matches!(refused, OpenError::Corrupt { .. }), "{text}");
+        assert!(text.contains("restore it from a backup"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_cut_short_is_refused() {
+    for kept in [17, 100, 4096, 20_000] {
+        let it = Folder::filled().await;
+        let whole = fs::read(it.path()).unwrap();
+        fs::write(it.path(), &whole[..kept]).unwrap();
+        let (refused, text) = it.refused().await;
+        assert!(matches!(refused, OpenError::Corrupt { .. }), "{kept}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn any_page_overwritten_is_refused() {
+    let good = Folder::filled().await;
+    let whole = fs::read(good.path()).unwrap();
+    let pages = whole.len() / 4096;
+    for page in 0..pages {
+        let it = Folder::new();
+        let mut damaged = whole.clone();
+        // The first page keeps its magic, so that it is not refused for that.
+        damaged[(page * 4096).max(16)..(page + 1) * 4096].fill(0xa5);
+        fs::write(it.path(), damaged).unwrap();
+        let (refused, text) = it.refused().await;
+        assert!(matches!(refused, OpenError::Corrupt { .. }), "page {page}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_content_that_does_not_match_its_digest_is_refused() {
+    let it = Folder::filled().await;
+    tamper(&it.path(), "UPDATE version SET content = replace(content, 'text 49', 'text 94')").await;
+    let refused = it.open().await.unwrap_err();
+    assert!(
+        matches!(&refused, OpenError::Corrupt { reason, .. } if reason.contains("version 50")),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_build_is_refused() {
+    let it = Folder::filled().await;
+    tamper(&it.path(), NEWER).await;
+    let (refused, text) = it.refused().await;
+    assert!(matches!(refused, OpenError::Newer { found: 999, .. }), "{text}");
+    assert!(text.contains("start the newer weir"), "{text}");
+}
+
+#[tokio::test]
+async fn a_file_of_another_build_is_refused() {
+    let it = Folder::filled().await;
+    tamper(&it.path(), "UPDATE migration SET digest = 'x' WHERE number = 1").await;
+    let (refused, text) = it.refused().await;
+    assert!(matches!(refused, OpenError::Edited { migration: 1, .. }), "{text}");
+}
+
+#[tokio::test]
+async fn another_programs_database_is_refused() {
+    let it = Folder::new();
+    let options = SqliteConnectOptions::new().filename(it.path()).create_if_missing(true);
+    SqliteConnection::connect_with(&options).await.unwrap().close().await.unwrap();
+    tamper(&it.path(), "CREATE TABLE songs (id INTEGER PRIMARY KEY)").await;
+    let (refused, text) = it.refused().await;
+    assert!(matches!(refused, OpenError::Foreign { .. }), "{text}");
+    assert!(text.contains("`songs`"), "{text}");
+}
+
+/// The files of a registry as a crash leaves them: copied while it is open, the last writes in the log only.
+async fn crashed(sql: Option<&str>) -> Folder {
+    let live = Folder::new();
+    let registry = live.open().await.unwrap();
+    publish(&registry, "one").await;
+    publish(&registry, "two").await;
+    if let Some(sql) = sql {
+        tamper(&live.path(), sql).await;
+    }
+    let it = Folder::new();
+    for (name, bytes) in live.files().into_iter().filter(|(name, _)| !name.ends_with("-shm")) {
+        fs::write(it.folder.path().join(name), bytes).unwrap();
+    }
+    registry.close().await;
+    assert!(it.files()["registry.db-wal"].len() > 4_096, "the log holds what was written");
+    it
+}
+
+#[tokio::test]
+async fn a_log_left_by_a_crash_is_taken_in() {
+    let it = crashed(None).await;
+    let registry = it.open().await.unwrap();
+    assert_eq!(latest(&registry).await, 2);
+    registry.close().await;
+}
+
+#[tokio::test]
+async fn a_newer_file_with_a_log_keeps_file_and_log() {
+    let it = crashed(Some(NEWER)).await;
+    let before = it.files();
+    let refused = it.open().await.unwrap_err();
+    assert!(matches!(refused, OpenError::Newer { .. }), "{refused}");
+    let after = it.files();
+    for name in ["registry.db", "registry.db-wal"] {
+        assert!(after[name] == before[name], "{name} changed");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_says_why() {
+    let it = Folder::new();
+    let nowhere = open(&it.folder.path().join("missing/registry.db")).await.unwrap_err();
+    assert!(matches!(nowhere, OpenError::Unavailable { .. }), "{nowhere}");
+    assert!(nowhere.to_string().contains("check that the folder exists"), "{nowhere}");
+    let folder = open(it.folder.path()).await.unwrap_err();
+    assert!(matches!(folder, OpenError::Unavailable { .. }), "{folder}");
+    for url in ["postgres://localhost/weir", "registry.db", "sqlite:", ""] {
+        let refused = Registry::open(url, Clock::system()).await.unwrap_err();
+        assert!(matches!(refused, OpenError::Url(_)), "{url}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_file_is_a_new_registry() {
+    let it = Folder::new();
+    fs::write(it.path(), b"").unwrap();
+    let registry = it.open().await.unwrap();
+    assert_eq!(registry.snapshot().revision(), 0);
+    registry.close().await;
+}
+
+#[tokio::test]
+async fn closing_leaves_one_file_that_only_its_owner_reads() {
+    let it = Folder::filled().await;
+    assert_eq!(it.files().keys().collect::<Vec<_>>(), ["registry.db"]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(it.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
+async fn a_second_process_sees_what_the_first_wrote() {
+    let it = Folder::new();
+    let (one, two) = (it.open().await.unwrap(), it.open().await.unwrap());
+    publish(&one, "one").await;
+    assert!(two.resolve("default", &"a@latest".parse().unwrap()).await.is_err());
+    two.refresh().await.unwrap();
+    assert_eq!(latest(&two).await, 1);
+    publish(&two, "two").await;
+    publish(&one, "three").await;
+    assert_eq!(latest(&one).await, 3);
+    one.close().await;
+    two.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_open_a_new_file_at_once() {
+    let it = Folder::new();
+    let path = it.path();
+    let opening: Vec<_> = (0..8)
+        .map(|_| {
+            let path = path.clone();
+            tokio::spawn(async move { open(&path).await })
+        })
+        .collect();
+    for opened in opening {
+        let registry = opened.await.unwrap().unwrap();
+        assert_eq!(registry.snapshot().revision(), 0);
+        assert!(registry.snapshot().has_project("default"));
+    }
+}
