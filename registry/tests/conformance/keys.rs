@@ -43,7 +43,7 @@ pub(crate) async fn a_key_changes_expires_and_is_revoked(it: Bench) {
     let change = KeyChange {
         name: Some("shop 2".into()),
         scope: Some(scope.clone()),
-        expires_at: Some(Some(it.clock.now().plus(Duration::from_secs(60)))),
+        expires_at: Some(Some(it.clock.now().plus(Duration::from_mins(1)))),
         expected_revision: Some(key.revision),
     };
     let changed = it.registry.update_key(key.id, change.clone(), &it.admin).await.unwrap();
@@ -52,7 +52,7 @@ pub(crate) async fn a_key_changes_expires_and_is_revoked(it: Bench) {
     let stale = it.registry.update_key(key.id, change, &it.admin).await.unwrap_err();
     assert!(matches!(stale, StoreError::Stale { .. }), "{stale}");
     assert_eq!(refusal(&it.registry, &it.clock), None);
-    it.clock.advance(Duration::from_secs(60));
+    it.clock.advance(Duration::from_mins(1));
     assert_eq!(refusal(&it.registry, &it.clock), Some(KeyRefusal::Expired));
     let forever = KeyChange { expires_at: Some(None), ..KeyChange::default() };
     it.registry.update_key(key.id, forever, &it.admin).await.unwrap();

@@ -129,7 +129,7 @@ pub(crate) async fn all_that_was_given_comes_back(it: Bench) {
         ],
         "variables": {"z": {"type": "number", "default": 0.1}, "tone": {"description": "how"}},
         "model": "gpt-5-mini",
-        "parameters": {"temperature": 0.30000000000000004, "seed": 9_007_199_254_740_993_u64, "stop": ["\n"]},
+        "parameters": {"temperature": 0.300_000_000_000_000_04, "seed": 9_007_199_254_740_993_u64, "stop": ["\n"]},
         "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
         "locked": ["temperature"],
     }));
