@@ -159,10 +159,11 @@ impl StreamWatch {
 
 impl Facts {
     fn take_usage(&mut self, raw: &str) {
-        let Some(usage) = usage::read(raw) else { return };
+        let report = usage::Report::read(raw);
+        let Some(usage) = report.usage() else { return };
         self.usage = Some(usage);
         self.usage_raw = Some(raw.into());
-        self.stated_cost = usage::stated_cost(raw).or(self.stated_cost);
+        self.stated_cost = report.stated_cost().or(self.stated_cost);
     }
 
     /// Keeps the first model named: later chunks repeat it.

@@ -12,6 +12,9 @@ const MESSAGE_BYTES_MAX: usize = 2 * 1024;
 /// Beginnings of words that are keys: what follows is not shown.
 const KEY_PREFIXES: [&str; 6] = ["sk-", "sk_", "gsk_", "xai-", "AIza", "pplx-"];
 
+/// Shorter words are no keys.
+const KEY_BYTES_MIN: usize = 12;
+
 /// Where providers put what they want to say, best first.
 const MESSAGE_KEYS: [&str; 9] = [
     "message",
@@ -188,12 +191,18 @@ fn clean(text: &str) -> String {
 
 /// Appends a word, cut short where a key begins.
 fn push_masked(line: &mut String, word: &str) {
-    let key = KEY_PREFIXES.iter().filter_map(|prefix| word.find(prefix).map(|at| (at, prefix.len()))).min();
-    match key {
-        Some((at, length)) if word.len() >= at + length + 12 => {
-            line.push_str(word.get(..at + length).unwrap_or_default());
+    match key_start(word) {
+        Some(end) if word.len() >= end + KEY_BYTES_MIN => {
+            line.push_str(word.get(..end).unwrap_or_default());
             line.push_str("***");
         }
         _ => line.push_str(word),
     }
+}
+
+/// Where the first key's prefix ends; `task-force` has none.
+fn key_start(word: &str) -> Option<usize> {
+    let starts = KEY_PREFIXES.iter().flat_map(|prefix| word.match_indices(prefix));
+    let is_start = |at: usize| !word.get(..at).is_some_and(|before| before.ends_with(char::is_alphanumeric));
+    starts.filter(|(at, _)| is_start(*at)).map(|(at, prefix)| at + prefix.len()).min()
 }

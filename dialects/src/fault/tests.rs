@@ -104,6 +104,8 @@ fn keys_in_a_providers_words_are_cut_short() {
     let message =
         fault(401, r#"{"message":"Incorrect API key: sk-proj-abcdefghijklmnop. See 'sk-x'"}"#).message;
     assert_eq!(message, "Incorrect API key: sk-*** See 'sk-x'");
+    let harmless = "the task-management-assistant and disk_usage_monitoring tools";
+    assert_eq!(fault(400, &format!(r#"{{"message":"{harmless}"}}"#)).message, harmless);
 }
 
 #[test]

@@ -1,109 +1,128 @@
-//! Usage in OpenAI's arithmetic, from every spelling providers have for it.
+//! Usage in OpenAI's arithmetic, from every spelling providers have for it, and the cost some state beside it.
 
-use serde_json::Value;
 use vocab::{NanoUsd, Usage};
 
 use super::decimal::parse_usd;
 use crate::cursor::{Cursor, NotJson};
 
-/// Where the counts stand, best first; a slash leads into an object.
-const INPUT: [&str; 2] = ["prompt_tokens", "input_tokens"];
-const OUTPUT: [&str; 2] = ["completion_tokens", "output_tokens"];
-/// DeepSeek counts cache hits beside the details, Moonshot at the top.
-const CACHED: [&str; 4] = [
-    "prompt_tokens_details/cached_tokens",
-    "input_tokens_details/cached_tokens",
-    "prompt_cache_hit_tokens",
-    "cached_tokens",
-];
-const WRITTEN: [&str; 2] =
-    ["prompt_tokens_details/cache_write_tokens", "input_tokens_details/cache_write_tokens"];
-const AUDIO_IN: [&str; 2] = ["prompt_tokens_details/audio_tokens", "input_tokens_details/audio_tokens"];
-const REASONING: [&str; 3] = [
-    "completion_tokens_details/reasoning_tokens",
-    "output_tokens_details/reasoning_tokens",
-    "reasoning_tokens",
-];
-const AUDIO_OUT: [&str; 2] = ["completion_tokens_details/audio_tokens", "output_tokens_details/audio_tokens"];
-
-/// Reads a usage object; `None` when it counts neither input nor output.
-pub(super) fn read(raw: &str) -> Option<Usage> {
-    let usage: Value = serde_json::from_str(raw).ok()?;
-    let find = |paths: &[&str]| paths.iter().find_map(|path| count(&usage, path));
-    let (input, output, total) = (find(&INPUT), find(&OUTPUT), count(&usage, "total_tokens"));
-    let input = input.or(if output.is_none() { total } else { None });
-    if input.is_none() && output.is_none() {
-        return None;
-    }
-    let (input, reasoning) = (input.unwrap_or(0), find(&REASONING).unwrap_or(0));
-    let output = with_reasoning(input, output.unwrap_or(0), reasoning, total);
-    let cached_input = find(&CACHED).unwrap_or(0).min(input);
-    Some(Usage {
-        input,
-        cached_input,
-        cache_write: find(&WRITTEN).unwrap_or(0).min(input - cached_input),
-        audio_input: find(&AUDIO_IN).unwrap_or(0).min(input),
-        output,
-        reasoning: reasoning.min(output),
-        audio_output: find(&AUDIO_OUT).unwrap_or(0).min(output),
-    })
-}
-
-/// Output with reasoning inside it. A few providers (xAI) count reasoning beside the output; their total tells.
-fn with_reasoning(input: u64, output: u64, reasoning: u64, total: Option<u64>) -> u64 {
-    let beside = output.saturating_add(reasoning);
-    let is_beside = reasoning > 0 && total == Some(input.saturating_add(beside));
-    if is_beside || reasoning > output { beside } else { output }
-}
-
-fn count(usage: &Value, path: &str) -> Option<u64> {
-    let value = path.split('/').try_fold(usage, |value, key| value.get(key))?;
-    value.as_u64().or_else(|| value.as_f64().filter(|number| *number >= 0.0).map(|number| number as u64))
-}
-
-/// What the provider says the call cost, exactly as its decimals say. OpenRouter states `cost` in dollars, and
-/// for a caller's own key (`is_byok`) the provider's bill beside it; Perplexity states an object with a total.
-pub(super) fn stated_cost(raw: &str) -> Option<NanoUsd> {
-    let mut stated = Stated::default();
-    let mut json = Cursor::new(raw.as_bytes()).ok()?;
-    json.object(|json, key| stated.member(json, key)).ok()?;
-    let upstream = if stated.is_byok { stated.upstream } else { None };
-    match (stated.cost, upstream) {
-        (Some(cost), Some(upstream)) => Some(cost + upstream),
-        (cost, _) => cost,
-    }
-}
-
-#[derive(Default)]
-struct Stated {
+/// What a usage object says; a count that is absent or `null` is not zero.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    input: Option<u64>,
+    output: Option<u64>,
+    total: Option<u64>,
+    cached: Option<u64>,
+    written: Option<u64>,
+    audio_input: Option<u64>,
+    reasoning: Option<u64>,
+    audio_output: Option<u64>,
     cost: Option<NanoUsd>,
-    upstream: Option<NanoUsd>,
+    upstream_cost: Option<NanoUsd>,
     is_byok: bool,
 }
 
-impl Stated {
+impl Report {
+    /// Reads a usage object; anything else says nothing.
+    pub(super) fn read(raw: &str) -> Self {
+        let mut report = Self::default();
+        let read = Cursor::new(raw.as_bytes())
+            .and_then(|mut json| json.object(|json, key| report.member(json, key)));
+        read.map_or_else(|NotJson| Self::default(), |_| report)
+    }
+
+    /// The tokens; `None` when neither input nor output was counted.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let total = if self.output.is_none() { self.total } else { None };
+        let input = self.input.or(total);
+        if input.is_none() && self.output.is_none() {
+            return None;
+        }
+        let input = input.unwrap_or(0);
+        let output = self.output_with_reasoning(input);
+        let cached_input = self.cached.unwrap_or(0).min(input);
+        Some(Usage {
+            input,
+            cached_input,
+            cache_write: self.written.unwrap_or(0).min(input - cached_input),
+            audio_input: self.audio_input.unwrap_or(0).min(input),
+            output,
+            reasoning: self.reasoning.unwrap_or(0).min(output),
+            audio_output: self.audio_output.unwrap_or(0).min(output),
+        })
+    }
+
+    /// What the provider says the call cost. For a caller's own key (`is_byok`) OpenRouter states its fee, and
+    /// the provider's bill beside it.
+    pub(super) fn stated_cost(&self) -> Option<NanoUsd> {
+        let upstream = self.upstream_cost.filter(|_| self.is_byok).unwrap_or_default();
+        self.cost.map(|cost| cost + upstream)
+    }
+
+    /// A few providers (xAI) count reasoning beside the output instead of within it; their total tells.
+    fn output_with_reasoning(&self, input: u64) -> u64 {
+        let (output, reasoning) = (self.output.unwrap_or(0), self.reasoning.unwrap_or(0));
+        let beside = output.saturating_add(reasoning);
+        let is_beside = reasoning > 0 && self.total == Some(input.saturating_add(beside));
+        if is_beside || reasoning > output { beside } else { output }
+    }
+
     fn member(&mut self, json: &mut Cursor<'_>, key: &str) -> Result<(), NotJson> {
         match key {
-            "cost" if json.peek() == Some(b'{') => {
-                self.cost = find_amount(json, "total_cost")?;
-            }
-            "cost" => self.cost = json.raw()?.and_then(parse_usd),
-            "cost_details" => self.upstream = find_amount(json, "upstream_inference_cost")?,
-            "is_byok" => self.is_byok = json.raw()? == Some("true"),
-            _ => json.skip()?,
+            "prompt_tokens" | "input_tokens" => count(json, &mut self.input),
+            "completion_tokens" | "output_tokens" => count(json, &mut self.output),
+            "total_tokens" => count(json, &mut self.total),
+            // DeepSeek counts cache hits beside the details, Moonshot at the top.
+            "prompt_cache_hit_tokens" | "cached_tokens" => count(json, &mut self.cached),
+            "reasoning_tokens" => count(json, &mut self.reasoning),
+            "prompt_tokens_details" | "input_tokens_details" => each(json, |json, key| match key {
+                "cached_tokens" => count(json, &mut self.cached),
+                "cache_write_tokens" => count(json, &mut self.written),
+                "audio_tokens" => count(json, &mut self.audio_input),
+                _ => json.skip(),
+            }),
+            "completion_tokens_details" | "output_tokens_details" => each(json, |json, key| match key {
+                "reasoning_tokens" => count(json, &mut self.reasoning),
+                "audio_tokens" => count(json, &mut self.audio_output),
+                _ => json.skip(),
+            }),
+            _ => self.cost_member(json, key),
         }
-        Ok(())
+    }
+
+    fn cost_member(&mut self, json: &mut Cursor<'_>, key: &str) -> Result<(), NotJson> {
+        match key {
+            // Perplexity's cost is an object with a total.
+            "cost" if json.peek() == Some(b'{') => each(json, |json, key| match key {
+                "total_cost" => amount(json, &mut self.cost),
+                _ => json.skip(),
+            }),
+            "cost" => amount(json, &mut self.cost),
+            "cost_details" => each(json, |json, key| match key {
+                "upstream_inference_cost" => amount(json, &mut self.upstream_cost),
+                _ => json.skip(),
+            }),
+            "is_byok" => json.raw().map(|raw| self.is_byok = raw == Some("true")),
+            _ => json.skip(),
+        }
     }
 }
 
-fn find_amount(json: &mut Cursor<'_>, name: &str) -> Result<Option<NanoUsd>, NotJson> {
-    let mut amount = None;
-    json.object(|json, key| {
-        if key != name {
-            return json.skip();
-        }
-        amount = json.raw()?.and_then(parse_usd);
-        Ok(())
-    })?;
-    Ok(amount)
+fn each<'a>(
+    json: &mut Cursor<'a>,
+    member: impl FnMut(&mut Cursor<'a>, &'a str) -> Result<(), NotJson>,
+) -> Result<(), NotJson> {
+    json.object(member).map(|_| ())
+}
+
+fn count(json: &mut Cursor<'_>, slot: &mut Option<u64>) -> Result<(), NotJson> {
+    let raw = json.raw()?.unwrap_or_default();
+    let whole = raw.parse().ok();
+    let rounded = || raw.parse::<f64>().ok().filter(|number| *number >= 0.0).map(|number| number as u64);
+    *slot = whole.or_else(rounded).or(*slot);
+    Ok(())
+}
+
+fn amount(json: &mut Cursor<'_>, slot: &mut Option<NanoUsd>) -> Result<(), NotJson> {
+    *slot = json.raw()?.and_then(parse_usd).or(*slot);
+    Ok(())
 }
