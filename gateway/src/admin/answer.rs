@@ -1,0 +1,77 @@
+//! What the admin API answers with: lists, things just made, and refusals, each with a request id.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use utoipa::ToSchema;
+use vocab::{Id, Page};
+
+use super::Admin;
+use crate::refusal::Refusal;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What one segment of a path holds unencoded.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+pub(super) struct List<T> {
+    /// The items.
+    pub(super) data: Vec<T>,
+    /// What to send as `cursor` for the next page; null on the last one.
+    pub(super) next_cursor: Option<String>,
+}
+
+impl<T> List<T> {
+    /// A list that fits one page.
+    pub(super) const fn whole(data: Vec<T>) -> Self {
+        Self { data, next_cursor: None }
+    }
+}
+
+impl<S, T: From<S>> From<Page<S>> for List<T> {
+    fn from(page: Page<S>) -> Self {
+        let page = page.map(T::from);
+        Self { data: page.data, next_cursor: page.next_cursor }
+    }
+}
+
+/// The header that says where something just made is.
+pub(super) fn location(path: &str, last: &str) -> [(HeaderName, String); 1] {
+    [(header::LOCATION, format!("/api/v1{path}/{}", segment(last)))]
+}
+
+/// A name as one segment of a path.
+pub(super) fn segment(name: &str) -> impl std::fmt::Display + '_ {
+    utf8_percent_encode(name, SEGMENT)
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body()));
+        *response.status_mut() = self.status();
+        *response.headers_mut() = self.headers();
+        // For [`note`], which knows the request's id and has the log.
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+/// Gives each answer the id of its request, and logs what a refusal does not tell the caller.
+pub(super) async fn note(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    let id = Id::<vocab::id::Call>::new(&admin.app.clock);
+    let mut response = next.run(request).await;
+    if let Some(refusal) = response.extensions_mut().remove::<Arc<Refusal>>() {
+        refusal.log(&id);
+    }
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}

@@ -1,0 +1,253 @@
+//! `/prompts/{name}/render` and `/templates/check`: what a version says with these variables, and whether a content
+//! would hold, without calling a model and without keeping anything.
+
+use axum::Json;
+use axum::extract::State;
+use dialects::merge::RenderedItem;
+use registry::Resolved;
+use registry::content::Content;
+use registry::template::{Problem, RenderError, Template};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use vocab::{LabelName, PromptName, PromptRef, Selector, SemVer};
+
+use super::Admin;
+use super::description::{PromptNotFound, RenderFailure};
+use super::given::{self, Named, Sent};
+use super::permission::{Allowed, Read};
+use super::prompts::PromptPath;
+use super::versions::ContentBody;
+use crate::refusal::{Kind, Refusal};
+
+pub(super) fn routes() -> OpenApiRouter<Admin> {
+    OpenApiRouter::default().routes(routes!(render_prompt)).routes(routes!(check_template))
+}
+
+/// Which version to render, and with what. Without `version` and `label`: the label `production`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"label": "staging", "variables": {"tone": "formally"}}))]
+struct RenderRequest {
+    /// A number, a semantic version, `latest`, or `sha256:` and the first digits of a digest.
+    #[schema(value_type = Option<String>)]
+    version: Option<Value>,
+    /// A label, instead of `version`.
+    label: Option<String>,
+    /// The variables' values by name.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    variables: Map<String, Value>,
+}
+
+/// What a version says with some variables.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "prompt": "support/reply",
+    "version": 4,
+    "semver": "1.2.0",
+    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "label": "staging",
+    "messages": [{"role": "system", "content": "Answer as formally as you can."}, {"placeholder": "history"}],
+    "model": "gpt-5-mini",
+    "parameters": {"temperature": 0.2},
+    "tools": null,
+    "tool_choice": null,
+    "response_format": null,
+    "unknown_variables": [],
+}))]
+struct Rendering {
+    /// The prompt's name.
+    #[schema(value_type = String)]
+    prompt: PromptName,
+    /// The version.
+    version: u32,
+    /// Its semantic version.
+    #[schema(value_type = String)]
+    semver: SemVer,
+    /// Its digest.
+    digest: String,
+    /// The label it was reached by; null when pinned.
+    #[schema(value_type = Option<String>)]
+    label: Option<LabelName>,
+    /// Its messages with the variables filled in; `{placeholder}` stands where the caller's messages would.
+    #[schema(value_type = Vec<Object>)]
+    messages: Vec<Value>,
+    /// The model it names.
+    model: Option<String>,
+    /// The parameters it sets.
+    #[schema(value_type = Object)]
+    parameters: Map<String, Value>,
+    /// Its tools.
+    #[schema(value_type = Option<Vec<Object>>)]
+    tools: Option<Vec<Value>>,
+    /// Its tool choice.
+    #[schema(value_type = Option<Object>)]
+    tool_choice: Option<Value>,
+    /// Its response format.
+    #[schema(value_type = Option<Object>)]
+    response_format: Option<Value>,
+    /// Variables that were sent and that it does not use.
+    unknown_variables: Vec<String>,
+}
+
+/// Whether a content would hold as a version.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({
+    "valid": false,
+    "problems": [{"item": 0, "line": 1, "column": 17, "message": "`{{tone` is not closed: write `{{tone}}`"}],
+    "variables": [],
+}))]
+struct Verdict {
+    /// Whether it can be published.
+    valid: bool,
+    /// What is wrong with it, in order.
+    #[schema(value_type = Vec<ProblemBody>)]
+    problems: Vec<Problem>,
+    /// The variables it declares or uses; empty when it does not hold.
+    variables: Vec<UsedVariable>,
+}
+
+/// Something wrong with a template, and where.
+#[derive(ToSchema)]
+#[schema(as = TemplateProblem)]
+#[expect(dead_code, reason = "documents `registry::template::Problem`, which knows nothing of HTTP")]
+pub(super) struct ProblemBody {
+    /// Which item of `messages`; absent for a text prompt and for what concerns the whole.
+    item: Option<usize>,
+    /// The line within the text, from 1; 0 when it is not about a place.
+    line: u32,
+    /// The column within the line, from 1; 0 when it is not about a place.
+    column: u32,
+    /// What is wrong and what to do.
+    message: String,
+}
+
+/// A variable a template declares or uses.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"name": "tone", "type": "string", "required": false, "declared": true}))]
+struct UsedVariable {
+    /// Its name.
+    name: String,
+    /// What it takes; null for anything.
+    r#type: Option<&'static str>,
+    /// Whether a call without it is refused.
+    required: bool,
+    /// Whether the author declared it.
+    declared: bool,
+}
+
+/// Render a version
+///
+/// Fills the variables in as a call would, and sends nothing to any model.
+#[utoipa::path(
+    post, path = "/prompts/{name}/render", tag = "rendering", params(PromptPath), request_body = RenderRequest,
+    responses((status = 200, description = "What it says", body = Rendering), PromptNotFound, RenderFailure),
+)]
+async fn render_prompt(
+    allowed: Allowed<Read>,
+    State(admin): State<Admin>,
+    Named(PromptPath { name }): Named<PromptPath>,
+    Sent(asked): Sent<RenderRequest>,
+) -> Result<Json<Rendering>, Refusal> {
+    let reference = PromptRef { name, selector: selector(asked.version, asked.label)? };
+    let resolved = admin.app.registry.resolve(&allowed.project, &reference).await?;
+    let rendered = resolved.version.template.render(&asked.variables).map_err(not_rendered)?;
+    let messages = rendered.items.into_iter().flat_map(messages).collect();
+    Ok(Json(Rendering::of(&resolved, messages, rendered.unknown)))
+}
+
+/// Check a content
+///
+/// Answers 200 with everything that is wrong with it; nothing is kept.
+#[utoipa::path(
+    post, path = "/templates/check", tag = "rendering",
+    request_body(content = ContentBody, example = json!({
+        "messages": [{"role": "system", "content": "Answer as {{tone as you can."}],
+        "engine": "plain",
+    })),
+    responses((status = 200, description = "What was found", body = Verdict)),
+)]
+async fn check_template(
+    _: Allowed<Read>,
+    Sent(fields): Sent<Map<String, Value>>,
+) -> Result<Json<Verdict>, Refusal> {
+    let content: Content = given::part(fields)?;
+    Ok(Json(match Template::compile(&content) {
+        Ok(template) => Verdict { valid: true, problems: Vec::new(), variables: variables(&template) },
+        Err(problems) => Verdict { valid: false, problems, variables: Vec::new() },
+    }))
+}
+
+fn variables(template: &Template) -> Vec<UsedVariable> {
+    let variables = template.variables().iter();
+    let used = variables.map(|variable| UsedVariable {
+        name: variable.name.clone(),
+        r#type: variable.kind.map(registry::content::VariableKind::as_str),
+        required: variable.required,
+        declared: variable.declared,
+    });
+    used.collect()
+}
+
+fn selector(version: Option<Value>, label: Option<String>) -> Result<Option<Selector>, Refusal> {
+    let unreadable = |param| {
+        move |error: vocab::NameError| Refusal::new(Kind::InvalidRequest, error.to_string()).param(param)
+    };
+    match (version, label) {
+        (Some(_), Some(_)) => {
+            let message = "name a `version` or a `label`, not both";
+            Err(Refusal::new(Kind::InvalidRequest, message).param("version"))
+        }
+        (Some(Value::String(text)), None) => text.parse().map(Some).map_err(unreadable("version")),
+        (Some(version), None) => version.to_string().parse().map(Some).map_err(unreadable("version")),
+        (None, Some(label)) if label == vocab::name::LATEST => Ok(Some(Selector::Latest)),
+        (None, Some(label)) => label.parse().map(Selector::Label).map(Some).map_err(unreadable("label")),
+        (None, None) => Ok(None),
+    }
+}
+
+fn not_rendered(error: RenderError) -> Refusal {
+    let problem = match &error {
+        RenderError::Template { message, item, line, column } => {
+            Some(json!([{"item": item, "line": line, "column": column, "message": message}]))
+        }
+        RenderError::Missing(_) | RenderError::Invalid { .. } => None,
+    };
+    let refusal = Refusal::from(error).param("variables");
+    match problem {
+        Some(problems) => refusal.detail("problems", problems),
+        None => refusal,
+    }
+}
+
+fn messages(item: RenderedItem) -> Vec<Value> {
+    match item {
+        RenderedItem::Message(message) => vec![json!(message)],
+        RenderedItem::Placeholder { fill: Some(messages), .. } => messages,
+        RenderedItem::Placeholder { name, fill: None } => vec![json!({"placeholder": name})],
+    }
+}
+
+impl Rendering {
+    fn of(resolved: &Resolved, messages: Vec<Value>, unknown_variables: Vec<String>) -> Self {
+        let version = &resolved.version;
+        let content = &version.content;
+        Self {
+            prompt: resolved.prompt.name.clone(),
+            version: version.number,
+            semver: version.semver,
+            digest: version.digest.to_string(),
+            label: resolved.label.clone(),
+            messages,
+            model: content.model.clone(),
+            parameters: content.parameters.clone(),
+            tools: content.tools.clone(),
+            tool_choice: content.tool_choice.clone(),
+            response_format: content.response_format.clone(),
+            unknown_variables,
+        }
+    }
+}
