@@ -167,7 +167,11 @@ def main():
         if arguments.soak:
             arguments.peers = arguments.peers or "weir"
             return soak(choose(arguments)[0], setup, arguments.soak)
-        table.print_all(run_rounds(entries, setup, arguments))
+        results = run_rounds(entries, setup, arguments)
+        table.print_all(results)
+        unmeasured = [name for name, rounds in results.items() if len(rounds) < arguments.rounds]
+        if unmeasured:
+            sys.exit(f"not measured in every round: {', '.join(unmeasured)}; see above")
     finally:
         mock.terminate()
         mock.wait()

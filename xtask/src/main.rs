@@ -1,4 +1,4 @@
-//! The project's tasks: `cargo xtask up`, `test`, `tidy`, `bench`, `prove`.
+//! The project's tasks: `cargo xtask up`, `test`, `tidy`, `bench`, `prove`, `prices`.
 //!
 //! One line of [`TASKS`] per task; each is a file of this crate. A task prints what it does and fails with an error that
 //! says what to do.
@@ -45,6 +45,11 @@ const TASKS: &[Task] = &[
         name: "prove",
         purpose: "long proofs; drain: a SIGTERM under load loses no record",
         run: prove::run,
+    },
+    Task {
+        name: "prices",
+        purpose: "make the shipped price catalogue from the package genai-prices",
+        run: prices::run,
     },
 ];
 
