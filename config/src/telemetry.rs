@@ -25,7 +25,7 @@ pub enum LogFormat {
 /// What `/metrics` holds beyond the fixed set.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    /// Whether call metrics carry the prompt's name. Off by default: one series per prompt.
+    /// Whether calls are also counted by prompt and version. Off by default: one series for each.
     pub prompt_label: bool,
 }
 
