@@ -1,13 +1,20 @@
-//! The command line: one tree of commands; `serve` and `check` work here, the others talk to the admin API.
+//! The command line: one tree of commands; `serve`, `check` and `openapi` work here, the others ask the admin API.
 
+pub mod calls;
 pub mod check;
+pub mod client;
+pub mod key;
 pub mod serve;
+mod table;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::admin;
+use client::Connection;
 
 /// A gateway for model calls with a prompt registry and records.
 #[derive(Debug, Parser)]
@@ -23,6 +30,22 @@ enum Command {
     Serve(ServeArguments),
     /// Checks the configuration and prints every problem.
     Check(ServeArguments),
+    /// Makes, lists and revokes virtual keys.
+    Key {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: key::Command,
+    },
+    /// Finds recorded calls.
+    Calls {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: calls::Command,
+    },
+    /// Prints the admin API's OpenAPI document.
+    Openapi,
 }
 
 /// What `serve` and `check` take.
@@ -58,7 +81,7 @@ impl ServeArguments {
     }
 }
 
-/// Runs the command these arguments name.
+/// Runs the command these arguments name: exit code 0 when done, 1 when it failed, 2 when it was not understood.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -68,17 +91,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    let done = match &arguments.command {
-        Command::Serve(arguments) => serve::run(arguments),
-        Command::Check(arguments) => return check::run(arguments),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match execute(&arguments.command) {
+        Ok(code) => code,
         Err(error) => {
             complain(&format!("weir: {error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+fn execute(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(arguments) => serve::run(arguments)?,
+        Command::Check(arguments) => return Ok(check::run(arguments)),
+        Command::Key { connection, command } => key::run(&connection.open()?, command)?,
+        Command::Calls { connection, command } => calls::run(&connection.open()?, command)?,
+        Command::Openapi => say(&admin::openapi()),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes a line for people to standard error.
@@ -87,8 +117,9 @@ pub fn complain(line: &str) {
     eprintln!("{line}");
 }
 
-/// Writes a line of output.
-#[expect(clippy::print_stdout, reason = "the command line talks to people")]
+/// Writes a line of output. A reader that has gone away, such as `head`, ends the output quietly.
 pub fn say(line: &str) {
-    println!("{line}");
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    drop(writeln!(out, "{line}"));
 }

@@ -87,10 +87,15 @@ impl Admission {
 }
 
 impl Permit {
-    /// Counts `bytes` more as held by this call; what a call already has is not taken away.
+    /// Counts `bytes` more as held by this call. A call that is under way is not refused for it: new ones are.
     pub fn hold(&mut self, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.held += bytes;
+    }
+
+    /// Counts a body that did not say its length, now that it is read.
+    pub fn cover(&mut self, bytes: usize) {
+        self.hold(bytes.saturating_sub(self.held));
     }
 }
 

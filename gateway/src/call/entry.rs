@@ -375,6 +375,13 @@ impl Entry {
         self.record.is_some()
     }
 
+    /// Whether the caller left while a provider was at work: what it used is estimated.
+    fn was_left_unanswered(&self) -> bool {
+        let record = self.record();
+        let sent = record.endpoint != Endpoint::Passthrough && !record.attempts.is_empty();
+        record.outcome == Outcome::Cancelled && record.usage.is_none() && sent
+    }
+
     fn first_in_its_second(&self) -> bool {
         let second = self.record().started.micros() / 1_000_000;
         self.app.last_recorded_intrusion.swap(second, Ordering::Relaxed) != second
@@ -398,6 +405,9 @@ impl Drop for Entry {
             if let Some(attempt) = self.record.as_mut().and_then(|record| record.attempts.last_mut()) {
                 attempt.duration_us = micros(took);
             }
+        }
+        if self.is_kept() && self.was_left_unanswered() {
+            self.facts(Facts::default());
         }
         let duration_us = self.elapsed_us();
         let overhead = self.split_time().0;

@@ -41,11 +41,12 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
     let caller = authenticate::caller(app, &head.headers)?;
     entry.caller(&caller);
     may_pass(&caller, intake::path_below_v1(head))?;
-    let permit = app.admission.admit(&head.headers, body.announced())?;
+    let mut permit = app.admission.admit(&head.headers, body.announced())?;
     let hops = intake::hops(&head.headers)?;
 
     if is_json(head) {
         let bytes = intake::read(body, &app.config.limits).await?;
+        permit.cover(bytes.len());
         entry.request_body(&bytes);
         let route = route_of(app, &caller, &bytes)?;
         let outgoing = outgoing(head, Some(rename_model(&bytes, &route)), hops);

@@ -186,7 +186,7 @@ fn whole(
 /// Turns the last failure of a call into the caller's error.
 fn fail(failure: &Failure, mut entry: Entry, permit: Permit) -> Response<Body> {
     let mut headers = HeaderMap::with_capacity(20);
-    let status = match show(failure) {
+    let (status, bytes) = match show(failure) {
         Shown::Refused(refusal) => {
             drop(permit);
             if let Some(wait) = failure.fault.retry_after {
@@ -194,7 +194,7 @@ fn fail(failure: &Failure, mut entry: Entry, permit: Permit) -> Response<Body> {
             }
             return refuse(&refusal, entry);
         }
-        Shown::Relayed { status } => status,
+        Shown::Relayed { status, body } => (status, body),
     };
     copy_headers(&failure.headers, &mut headers);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -208,7 +208,6 @@ fn fail(failure: &Failure, mut entry: Entry, permit: Permit) -> Response<Body> {
     describe(&entry, None, &mut headers);
     let code = failure.fault.code.as_deref().unwrap_or(failure.fault.class.as_str());
     entry.error(code, &failure.fault.message);
-    let bytes = failure.body.clone().unwrap_or_default();
     entry.response(status.as_u16(), Capture::Whole(bytes.clone()));
     let caller_at_fault = status != StatusCode::TOO_MANY_REQUESTS;
     let outcome = if caller_at_fault { Outcome::CallerError } else { Outcome::UpstreamError };

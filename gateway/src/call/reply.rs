@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use dialects::fault::FailureClass;
+use bytes::Bytes;
+use dialects::fault::{self, FailureClass, Fault};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::admission::Permit;
@@ -39,7 +40,10 @@ pub struct Fresh {
 
 impl Reply {
     /// An answer to relay.
-    pub fn new(answer: Answer, route: Arc<Route>, shape: Shape, permit: Permit) -> Self {
+    pub fn new(answer: Answer, route: Arc<Route>, shape: Shape, mut permit: Permit) -> Self {
+        if let Answer::Whole { bytes, .. } = &answer {
+            permit.hold(bytes.len());
+        }
         Self::Fresh(Box::new(Fresh { answer, route, shape, permit }))
     }
 
@@ -121,9 +125,22 @@ pub enum Shown {
     Relayed {
         /// The provider's status.
         status: StatusCode,
+        /// The provider's body, or one in OpenAI's shape that says the same.
+        body: Bytes,
     },
     /// An error of Weir's.
     Refused(Refusal),
+}
+
+/// What a provider said in a shape of its own, in OpenAI's.
+fn error_body(fault: &Fault) -> Bytes {
+    let (kind, code) = match fault.class {
+        FailureClass::RateLimit => ("rate_limit_error", "rate_limit_exceeded"),
+        FailureClass::Quota => ("insufficient_quota", "insufficient_quota"),
+        class => ("invalid_request_error", class.as_str()),
+    };
+    let code = fault.code.as_deref().unwrap_or(code);
+    fault::write_error(&fault.message, fault.kind.as_deref().unwrap_or(kind), None, Some(code)).into()
 }
 
 /// Decides what a failure looks like from outside.
@@ -132,9 +149,10 @@ pub fn show(failure: &Failure) -> Shown {
     let status = failure.status.map_or(0, |status| status.as_u16());
     match status {
         // The caller's own doing: it reads what the provider says of it.
-        400 | 404 | 409 | 413 | 422 | 429 if failure.body.is_some() => {
-            Shown::Relayed { status: failure.status.unwrap_or(StatusCode::BAD_REQUEST) }
-        }
+        400 | 404 | 409 | 413 | 422 | 429 => Shown::Relayed {
+            status: failure.status.unwrap_or(StatusCode::BAD_REQUEST),
+            body: failure.body.clone().unwrap_or_else(|| error_body(fault)),
+        },
         401..=403 => Shown::Refused(Refusal::new(
             Kind::UpstreamCredentials,
             "the provider refuses this gateway's own credentials: its operator must mend the provider's API key or account",

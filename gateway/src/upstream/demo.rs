@@ -35,9 +35,12 @@ fn content_type(value: &'static str) -> HeaderMap {
 }
 
 fn refused(fault: Fault) -> Box<Failure> {
-    let kind = "invalid_request_error";
-    let body = dialects::fault::write_error(&fault.message, kind, None, fault.code.as_deref());
-    failure(fault, StatusCode::BAD_REQUEST, body)
+    let status = match fault.class {
+        FailureClass::ModelGone => StatusCode::NOT_FOUND,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let body = dialects::fault::write_error(&fault.message, "invalid_request_error", None, fault.code.as_deref());
+    failure(fault, status, body)
 }
 
 fn unknown_route() -> Box<Failure> {

@@ -1,0 +1,100 @@
+//! `weir calls`: recorded calls, found by the search text the API and the console share.
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::client::{Client, segment};
+use super::{complain, say, table};
+
+/// What can be done with calls.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Lists the newest calls that match.
+    Search(Search),
+    /// Prints one call with its bodies and attempts, as JSON.
+    Show {
+        /// The call's id.
+        id: String,
+    },
+}
+
+/// A search.
+#[derive(Debug, clap::Args)]
+pub struct Search {
+    /// Words, "phrases" and fields: `prompt:support/reply latency>2s -status:200 "refund policy"`.
+    #[arg(default_value = "", allow_hyphen_values = true)]
+    q: String,
+    /// The earliest time: RFC 3339, or `-1h`.
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
+    from: Option<String>,
+    /// The latest time: RFC 3339, or `-1h`.
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
+    to: Option<String>,
+    /// How many.
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    limit: u32,
+    /// Prints JSON: `{data, next_cursor, …}`.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs one of the commands.
+pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Search(search) => search.run(client),
+        Command::Show { id } => {
+            say(&format!("{:#}", client.get(&format!("/calls/{}", segment(id)), &[])?));
+            Ok(())
+        }
+    }
+}
+
+impl Search {
+    fn run(&self, client: &Client) -> anyhow::Result<()> {
+        let limit = self.limit.to_string();
+        let mut query = vec![("q", self.q.as_str()), ("limit", &limit)];
+        query.extend(self.from.as_deref().map(|from| ("from", from)));
+        query.extend(self.to.as_deref().map(|to| ("to", to)));
+        let found = client.get("/calls", &query)?;
+        if self.json {
+            say(&found.to_string());
+            return Ok(());
+        }
+        let none = Vec::new();
+        let calls = found["data"].as_array().unwrap_or(&none);
+        say(&listed(calls));
+        if found["complete"] == Value::Bool(false) {
+            complain(&format!(
+                "the search ran out of time: calls before {} were not looked at; narrow it with --from and --to",
+                found["searched_to"].as_str().unwrap_or("the last one shown")
+            ));
+        } else if !found["next_cursor"].is_null() {
+            complain("there are more: raise --limit, or narrow the search");
+        }
+        Ok(())
+    }
+}
+
+fn listed(calls: &[Value]) -> String {
+    let rows: Vec<[String; 8]> = calls.iter().map(row).collect();
+    table::lay_out(["STARTED", "OUTCOME", "MODEL", "PROMPT", "TOKENS", "COST USD", "LATENCY", "ID"], &rows)
+}
+
+fn row(call: &Value) -> [String; 8] {
+    let text = |field: &str| call[field].as_str().unwrap_or("-").to_owned();
+    let number = |field: &str| call[field].as_i64();
+    let prompt = match (call["prompt"].as_str(), number("prompt_version")) {
+        (Some(name), Some(version)) => format!("{name}@{version}"),
+        _ => "-".to_owned(),
+    };
+    let tokens = match (number("input_tokens"), number("output_tokens")) {
+        (Some(input), Some(output)) => format!("{input}+{output}"),
+        _ => "-".to_owned(),
+    };
+    let cost = number("cost_nanousd")
+        .map_or_else(|| "unknown".to_owned(), |nanos| vocab::NanoUsd(nanos).to_string());
+    let latency = number("duration_us")
+        .map_or_else(|| "-".to_owned(), |us| format!("{}.{:03} ms", us / 1_000, us % 1_000));
+    let started = text("started_at").chars().take(19).collect::<String>().replace('T', " ");
+    [started, text("outcome"), text("model"), prompt, tokens, cost, latency, text("id")]
+}

@@ -1,0 +1,141 @@
+//! How commands reach a running gateway: the admin API over HTTP, with the admin token.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use ureq::Agent;
+
+use crate::start::read_first_start;
+
+/// What may stand in a path segment or a query value as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The most of an answer that is read.
+const ANSWER_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Where the gateway is and how to get in.
+#[derive(Debug, clap::Args)]
+pub struct Connection {
+    /// The admin listener's URL.
+    #[arg(
+        long,
+        global = true,
+        env = "WEIR_ADMIN_URL",
+        default_value = "http://127.0.0.1:8081",
+        value_name = "URL"
+    )]
+    admin_url: String,
+    /// The admin token; without it, the one the first start wrote into the data folder.
+    #[arg(long, global = true, env = "WEIR_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    admin_token: Option<String>,
+    /// The data folder to look for the first start's token in.
+    #[arg(long, global = true, env = "WEIR_DATA_DIR", default_value = "./data", value_name = "DIR")]
+    data_dir: PathBuf,
+}
+
+/// A gateway's admin API.
+pub struct Client {
+    agent: Agent,
+    base: String,
+    authorization: String,
+}
+
+impl Connection {
+    /// Finds the token and prepares to ask; nothing is sent yet.
+    pub fn open(&self) -> anyhow::Result<Client> {
+        let known = || read_first_start(&self.data_dir).admin_token.map(|token| token.expose().to_owned());
+        let token = self.admin_token.clone().or_else(known).with_context(|| {
+            format!(
+                "no admin token: set WEIR_ADMIN_TOKEN, or name the gateway's data folder with --data-dir (looked in {})",
+                self.data_dir.display()
+            )
+        })?;
+        // Only an https URL needs it, and a second installation is refused: either way nothing is lost.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let agent = Agent::config_builder().http_status_as_error(false).build().into();
+        let base = format!("{}/api/v1", self.admin_url.trim_end_matches('/'));
+        Ok(Client { agent, base, authorization: format!("Bearer {token}") })
+    }
+}
+
+impl Client {
+    /// Reads `path`, with query parameters.
+    pub fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
+        let url = self.url(path, query);
+        read(&url, self.agent.get(&url).header("authorization", &self.authorization).call())
+    }
+
+    /// Sends `body` to `path`.
+    pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let url = self.url(path, &[]);
+        read(&url, self.agent.post(&url).header("authorization", &self.authorization).send_json(body))
+    }
+
+    /// Changes what is at `path`.
+    pub fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let url = self.url(path, &[]);
+        read(&url, self.agent.patch(&url).header("authorization", &self.authorization).send_json(body))
+    }
+
+    /// Deletes what is at `path`.
+    pub fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        let url = self.url(path, &[]);
+        read(&url, self.agent.delete(&url).header("authorization", &self.authorization).call())
+    }
+
+    /// Every item of a list, page after page.
+    pub fn all(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Vec<Value>> {
+        let mut items = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let mut query = query.to_vec();
+            query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+            let mut page = self.get(path, &query)?;
+            if let Value::Array(data) = page["data"].take() {
+                items.extend(data);
+            }
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = Some(next.to_owned()),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    fn url(&self, path: &str, query: &[(&str, &str)]) -> String {
+        let mut url = format!("{}{path}", self.base);
+        for (at, (name, value)) in query.iter().enumerate() {
+            url.push(if at == 0 { '?' } else { '&' });
+            url.push_str(name);
+            url.push('=');
+            url.extend(utf8_percent_encode(value, PLAIN));
+        }
+        url
+    }
+}
+
+/// A name as one segment of a path.
+pub fn segment(name: &str) -> String {
+    utf8_percent_encode(name, PLAIN).to_string()
+}
+
+fn read(url: &str, answer: Result<http::Response<ureq::Body>, ureq::Error>) -> anyhow::Result<Value> {
+    let mut answer = answer.with_context(|| format!("cannot reach {url}: is the gateway running there?"))?;
+    let status = answer.status();
+    let text = answer
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_BYTES)
+        .read_to_string()
+        .context("the answer broke off")?;
+    if status == http::StatusCode::NO_CONTENT || text.is_empty() {
+        return Ok(Value::Null);
+    }
+    let value: Value = serde_json::from_str(&text)
+        .with_context(|| format!("{url} does not answer like Weir's admin API"))?;
+    if status.is_success() {
+        return Ok(value);
+    }
+    let message = value["error"]["message"].as_str().unwrap_or("the gateway refused without saying why");
+    anyhow::bail!("{message} ({status})")
+}
