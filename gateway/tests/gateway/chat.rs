@@ -78,14 +78,17 @@ async fn nothing_about_the_caller_travels_upstream_but_the_body() {
         ("weir-tags", "a,b"),
         ("weir-metadata", "{\"tier\":\"gold\"}"),
     ];
-    let call = private.iter().fold(weir.call("POST", "/v1/chat/completions"), |call, (name, value)| call.header(name, value));
+    let call = private
+        .iter()
+        .fold(weir.call("POST", "/v1/chat/completions"), |call, (name, value)| call.header(name, value));
 
     assert_eq!(call.json(&ask()).send().await.status, 200);
 
     let received = weir.provider.only();
     assert_eq!(received.header("authorization"), Some(format!("Bearer {PROVIDER_KEY}").as_str()));
     let names: Vec<_> = received.headers.keys().map(http::HeaderName::as_str).collect();
-    let expected = ["accept", "authorization", "content-length", "content-type", "host", "user-agent", "weir-hops"];
+    let expected =
+        ["accept", "authorization", "content-length", "content-type", "host", "user-agent", "weir-hops"];
     assert!(names.iter().all(|name| expected.contains(name)), "{names:?}");
     let all = format!("{:?}", received.headers);
     assert!(!all.contains(weir.api_key()) && !all.contains("Python"), "{all}");
@@ -175,7 +178,8 @@ async fn bytes_that_are_no_text_are_refused() {
 #[tokio::test]
 async fn a_request_nested_without_end_is_refused_and_harms_nobody() {
     let weir = Harness::start().await;
-    let deep = format!("{{\"model\":\"gpt-4o-mini\",\"messages\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+    let deep =
+        format!("{{\"model\":\"gpt-4o-mini\",\"messages\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
 
     let answer = weir.call("POST", "/v1/chat/completions").body(deep).send().await;
 
@@ -186,7 +190,11 @@ async fn a_request_nested_without_end_is_refused_and_harms_nobody() {
 #[tokio::test]
 async fn a_request_without_a_model_is_told_so() {
     let weir = Harness::start().await;
-    for body in [json!({"messages": []}), json!({"model": "", "messages": []}), json!({"model": null, "messages": []})] {
+    for body in [
+        json!({"messages": []}),
+        json!({"model": "", "messages": []}),
+        json!({"model": null, "messages": []}),
+    ] {
         let answer = weir.chat(&body).await;
         assert_eq!(answer.refusal().1, "invalid_request", "{body}");
         assert_eq!(answer.error()["param"], "model", "{body}");
@@ -200,7 +208,11 @@ async fn a_model_nobody_serves_is_not_found() {
     let answer = weir.chat(&json!({"model": "claude-sonnet", "messages": []})).await;
 
     assert_eq!(answer.refusal(), (404, "model_not_found".to_owned(), "invalid_request_error".to_owned()));
-    assert!(answer.message().contains("claude-sonnet") && answer.message().contains("openai"), "{}", answer.message());
+    assert!(
+        answer.message().contains("claude-sonnet") && answer.message().contains("openai"),
+        "{}",
+        answer.message()
+    );
     assert_eq!(weir.record_of(&answer).await["outcome"], "caller_error");
 }
 

@@ -117,11 +117,6 @@ impl Harness {
         &self.running.app
     }
 
-    /// The running gateway, for tests of its end.
-    pub fn into_parts(self) -> (Running, FakeProvider, TempDir) {
-        (self.running, self.provider, self.folder)
-    }
-
     /// Where the data plane listens.
     pub fn data_address(&self) -> SocketAddr {
         self.running.data

@@ -14,10 +14,9 @@ mod records;
 mod wait;
 
 pub use client::{Answer, Call, Streaming};
-pub use harness::{Harness, PROVIDER_KEY, Stopped, behind};
-pub use provider::reply::{Feed, Hold, Reply};
-pub use provider::{FakeProvider, Received, canned};
-pub use raw::RawConnection;
+pub use harness::{Harness, PROVIDER_KEY, behind};
+pub use provider::reply::Reply;
+pub use provider::{FakeProvider, canned};
 pub use records::ids;
 pub use wait::{patiently, until};
 

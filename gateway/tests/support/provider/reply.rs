@@ -157,11 +157,6 @@ impl Feed {
         assert!(patiently("a piece to be taken", sent).await.is_ok(), "the gateway has hung up");
     }
 
-    /// Breaks the connection.
-    pub async fn cut(self) {
-        assert!(patiently("the cut", self.0.send(Piece::Cut)).await.is_ok(), "the gateway has hung up");
-    }
-
     /// Waits until the gateway has closed the connection.
     pub async fn abandoned(&self) {
         patiently("the gateway to hang up", self.0.closed()).await;
