@@ -84,3 +84,6 @@ impl Pin {
         Self { prompt: prompt.id, selector, revision }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,7 +78,7 @@ impl Registry {
             Ok(()) => Ok(registry),
             Err(error) => {
                 registry.close().await;
-                Err(OpenError::Corrupt { path: path.into(), reason: reason(&error) })
+                Err(sqlite::judge_reading(path, error))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use vocab::Time;
 
-use super::{Db, Result, Tx, args};
+use super::{Db, Result, Tx, args, sqlite};
 use crate::{OpenError, canonical};
 
 /// The table that says what was applied.
@@ -46,7 +46,7 @@ pub(super) fn pending(applied: &[Applied], path: &Path) -> std::result::Result<u
 
 /// Applies what is pending, or nothing at all.
 pub(super) async fn run(db: &Db, path: &Path, now: Time) -> std::result::Result<(), OpenError> {
-    let failed = |error| OpenError::Unavailable { path: path.into(), source: Box::new(error) };
+    let failed = |error| sqlite::judge_reading(path, error);
     let mut tx = db.exclusive().await.map_err(failed)?;
     let applied = applied(&mut tx).await.map_err(failed)?;
     let done = pending(&applied, path)?;

@@ -14,7 +14,7 @@ use vocab::Time;
 
 use super::migrate::{self, Applied};
 use super::{Db, Result, Row, Value};
-use crate::OpenError;
+use crate::{OpenError, StoreError};
 
 /// Busy, locked, and the two ways a snapshot can be too old to write from.
 pub(super) const LOST_RACES: [&str; 4] = ["5", "6", "261", "517"];
@@ -154,7 +154,7 @@ fn has_bytes(path: &Path) -> bool {
 }
 
 /// Tells damage from everything else that can go wrong with a file.
-pub(super) fn judge(path: &Path, error: sqlx::Error) -> OpenError {
+fn judge(path: &Path, error: sqlx::Error) -> OpenError {
     const CORRUPT: i32 = 11;
     const NOT_A_DATABASE: i32 = 26;
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
@@ -163,6 +163,21 @@ pub(super) fn judge(path: &Path, error: sqlx::Error) -> OpenError {
         return OpenError::Corrupt { path: path.into(), reason: error.to_string() };
     }
     unavailable(path, error)
+}
+
+/// The same for what went wrong while a file that could be opened was read.
+pub(crate) fn judge_reading(path: &Path, error: StoreError) -> OpenError {
+    let StoreError::Unavailable(source) = error else { return unavailable(path, error) };
+    match source.downcast::<sqlx::Error>() {
+        Ok(error) => match *error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+                OpenError::Corrupt { path: path.into(), reason: error.to_string() }
+            }
+            error => judge(path, error),
+        },
+        // A row that reads, but not as what it should be.
+        Err(unreadable) => OpenError::Corrupt { path: path.into(), reason: unreadable.to_string() },
+    }
 }
 
 fn unavailable(path: &Path, error: impl Into<crate::error::BoxError>) -> OpenError {

@@ -1,5 +1,8 @@
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 use vocab::Time;
 
@@ -7,7 +10,7 @@ use super::*;
 
 struct Scratch {
     db: Db,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 async fn scratch() -> Scratch {
@@ -23,7 +26,7 @@ async fn scratch() -> Scratch {
     })
     .await
     .unwrap();
-    Scratch { db, _folder: folder }
+    Scratch { db, folder }
 }
 
 async fn count(db: &Db) -> i64 {
@@ -90,6 +93,31 @@ async fn each_write_makes_the_next_revision() {
         revisions.push(revision.unwrap());
     }
     assert_eq!(revisions, [2, 3, 4]);
+}
+
+/// Fails twice the way SQLite fails when another connection writes, then does it.
+struct Unlucky {
+    path: PathBuf,
+    tries: AtomicU32,
+}
+
+async fn unlucky_twice(writing: &mut Writing, unlucky: &Unlucky) -> Result<i64> {
+    insert(writing, 1).await?;
+    if unlucky.tries.fetch_add(1, Ordering::Relaxed) < 2 {
+        let options = SqliteConnectOptions::new().filename(&unlucky.path).busy_timeout(Duration::ZERO);
+        let mut other = SqliteConnection::connect_with(&options).await?;
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await?;
+    }
+    Ok(writing.revision)
+}
+
+#[tokio::test]
+async fn a_write_that_lost_a_race_is_tried_again_from_the_start() {
+    let it = scratch().await;
+    let unlucky = Unlucky { path: it.folder.path().join("registry.db"), tries: AtomicU32::new(0) };
+    let revision = it.db.write(&unlucky, |writing, unlucky| Box::pin(unlucky_twice(writing, unlucky))).await;
+    assert_eq!((revision.unwrap(), unlucky.tries.load(Ordering::Relaxed)), (2, 3));
+    assert_eq!(count(&it.db).await, 1);
 }
 
 #[tokio::test]
