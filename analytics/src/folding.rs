@@ -1,40 +1,77 @@
-//! Text as search compares it: case folded, blanks collapsed.
+//! Text as search compares it: case folded, blanks collapsed. Bytes, because that is what search looks at.
 
 /// Stands between the request and the answer of one call, so that no phrase is found across them. Folded text
 /// holds it nowhere else: every run of blanks becomes one space.
-pub(crate) const BETWEEN: char = '\n';
+pub(crate) const BETWEEN: u8 = b'\n';
+
+/// What becomes of each ASCII byte.
+const ASCII: [u8; 128] = ascii();
+
+const fn ascii() -> [u8; 128] {
+    let mut table = [0; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        // As `char::is_whitespace` has it.
+        table[byte] = match byte as u8 {
+            b'\t'..=b'\r' | b' ' => b' ',
+            other => other.to_ascii_lowercase(),
+        };
+        byte += 1;
+    }
+    table
+}
 
 /// Returns `text` folded.
 pub(crate) fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
+    let mut folded = Vec::new();
     fold_into(text, &mut folded);
-    folded
+    String::from_utf8_lossy(&folded).into_owned()
 }
 
 /// Appends `text` folded, without blanks at either end.
-pub(crate) fn fold_into(text: &str, out: &mut String) {
-    let mut blank = false;
+pub(crate) fn fold_into(text: &str, out: &mut Vec<u8>) {
+    out.reserve(text.len());
     let begin = out.len();
-    for c in text.chars() {
-        if c.is_whitespace() {
-            blank = out.len() > begin;
-            continue;
-        }
-        if blank {
-            out.push(' ');
-            blank = false;
-        }
-        push_folded(c, out);
+    let mut rest = text;
+    loop {
+        let ascii = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+        let (plain, other) = rest.split_at_checked(ascii).unwrap_or((rest, ""));
+        push_ascii(plain.as_bytes(), begin, out);
+        let Some(c) = other.chars().next() else { break };
+        push_folded(c, begin, out);
+        rest = other.get(c.len_utf8()..).unwrap_or_default();
+    }
+    if out.len() > begin && out.last() == Some(&b' ') {
+        out.pop();
     }
 }
 
-fn push_folded(c: char, out: &mut String) {
-    match c {
-        c if c.is_ascii() => out.push(c.to_ascii_lowercase()),
-        'ς' => out.push('σ'),
-        'ß' | 'ẞ' => out.push_str("ss"),
-        c => out.extend(c.to_lowercase()),
+/// Every byte is written; the next one is written over a blank that follows a blank.
+fn push_ascii(text: &[u8], begin: usize, out: &mut Vec<u8>) {
+    let mut end = out.len();
+    let mut blank = end == begin || out[end - 1] == b' ';
+    out.resize(end + text.len(), 0);
+    for byte in text {
+        let byte = ASCII[usize::from(byte & 127)];
+        let is_blank = byte == b' ';
+        out[end] = byte;
+        end += usize::from(!(is_blank && blank));
+        blank = is_blank;
     }
+    out.truncate(end);
+}
+
+fn push_folded(c: char, begin: usize, out: &mut Vec<u8>) {
+    match c {
+        'ς' => push('σ', out),
+        'ß' | 'ẞ' => out.extend_from_slice(b"ss"),
+        c if c.is_whitespace() => push_ascii(b" ", begin, out),
+        c => c.to_lowercase().for_each(|c| push(c, out)),
+    }
+}
+
+fn push(c: char, out: &mut Vec<u8>) {
+    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
 /// Whether `text` folds to `folded`.
@@ -55,8 +92,25 @@ mod tests {
         assert_eq!(fold("GRÖSSE"), fold("größe"));
         assert_eq!(fold("ΟΔΟΣ"), fold("οδος"));
         assert_eq!(fold("οδός"), fold("ΟΔΌΣ"));
-        assert_eq!(fold("ПРИВЕТ 漢字 😀"), "привет 漢字 😀");
+        assert_eq!(fold("ПРИВЕТ \u{3000} 漢字 😀"), "привет 漢字 😀");
+        assert_eq!(fold("\u{a0}é \u{a0} É\u{2003}"), "é é");
         assert_eq!(fold(" \n"), "");
+    }
+
+    #[test]
+    fn folding_again_changes_nothing() {
+        for text in ["  A  B ", "İstanbul", "ẞß", "Ǆ ǅ", "\u{b}x\u{c}", "ﬁ"] {
+            assert_eq!(fold(&fold(text)), fold(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_folded_one_after_another_do_not_touch_each_other() {
+        let mut out = Vec::new();
+        fold_into(" one ", &mut out);
+        out.push(BETWEEN);
+        fold_into(" \nTWO", &mut out);
+        assert_eq!(out, b"one\ntwo");
     }
 
     #[test]

@@ -54,6 +54,10 @@ pub struct Settings {
 impl Analytics {
     /// Opens the store and starts the recorder's thread. A damaged file is set aside and a fresh one serves:
     /// [`Store::condition`] says so.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "settings are made for this call and of no use after it"
+    )]
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
         let Some(path) = settings.url.strip_prefix("sqlite:") else {
             let scheme = settings.url.split(':').next().unwrap_or_default().to_owned();

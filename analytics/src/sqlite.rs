@@ -48,7 +48,7 @@ pub struct SqliteStore {
 
 /// The writing side of the store.
 enum Writing {
-    Open(Open),
+    Open(Box<Open>),
     /// A damaged file was set aside, and there is no fresh one yet.
     Without(Arc<RecordsFile>),
     Closed,
@@ -69,7 +69,7 @@ impl SqliteStore {
         let (open, set_aside) = Open::on(&file, &clock)?;
         Ok(Self {
             readers: Readers::new(path),
-            writing: Arc::new(Mutex::new(Writing::Open(open))),
+            writing: Arc::new(Mutex::new(Writing::Open(Box::new(open)))),
             set_aside: Mutex::new(set_aside),
             path: path.to_owned(),
             clock,
@@ -79,7 +79,7 @@ impl SqliteStore {
     /// Makes a fresh file when the last one was set aside.
     fn renew(&self, writing: &mut Writing) -> Result<(), OpenError> {
         if let Writing::Without(file) = writing {
-            *writing = Writing::Open(Open::on(file, &self.clock)?.0);
+            *writing = Writing::Open(Box::new(Open::on(file, &self.clock)?.0));
         }
         Ok(())
     }

@@ -72,9 +72,8 @@ impl<'a> Scanner<'a> {
 
     /// Takes a minus that negates: one with something before the next blank that is no sign itself.
     pub(super) fn takes_minus(&mut self) -> bool {
-        let negates = |c: char| !c.is_whitespace() && !matches!(c, '-' | '<' | '>' | '=' | ':');
-        let negated = self.rest.strip_prefix('-').is_some_and(|rest| rest.starts_with(negates));
-        negated && self.takes("-")
+        let may_follow = |c: char| !c.is_whitespace() && !matches!(c, '-' | '<' | '>' | '=' | ':');
+        self.rest.strip_prefix('-').is_some_and(|rest| rest.starts_with(may_follow)) && self.takes("-")
     }
 
     /// Takes what may be a field's name, which begins with a letter.

@@ -64,10 +64,11 @@ pub(super) fn bound(
     at: usize,
     word: &Word,
 ) -> Result<Bound, Problem> {
-    if !word.quoted && comparison == Comparison::Equal {
-        if let Some(digits) = leading_digits(measure, word) {
-            return Ok(Bound::StartsWith(digits));
-        }
+    if !word.quoted
+        && comparison == Comparison::Equal
+        && let Some(digits) = leading_digits(measure, word)
+    {
+        return Ok(Bound::StartsWith(digits));
     }
     if word.starred || word.quoted {
         return problem(at, format!("`{measure}` is a number: write {}", example(measure)));

@@ -72,9 +72,12 @@ impl Quoted<'_> {
     }
 }
 
+/// What a `data:` URL says it holds.
+type DeclaredType<'a> = Option<Cow<'a, str>>;
+
 /// Splits `data:image/png;base64,AAAA` into its type and its data; text that is no such URL is all data.
 /// `None` when the text cannot be base64 at all.
-fn split_data_url(text: &[u8]) -> Option<(Option<Cow<'_, str>>, &[u8])> {
+fn split_data_url(text: &[u8]) -> Option<(DeclaredType<'_>, &[u8])> {
     let Some(url) = text.strip_prefix(b"data:") else {
         // One look at the beginning spares decoding prose.
         let head = text.get(..64)?;

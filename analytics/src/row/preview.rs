@@ -5,43 +5,44 @@ const PREVIEW_CHARS: usize = 240;
 
 /// Returns the beginning of `text` on one line.
 pub(super) fn start(text: &str) -> Option<String> {
-    let mut words = text.split_whitespace();
-    let mut line = String::new();
+    let mut line = String::with_capacity(2 * PREVIEW_CHARS);
     let mut chars = 0;
-    for word in words.by_ref() {
-        chars += usize::from(!line.is_empty()) + word.chars().count();
-        if !line.is_empty() {
-            line.push(' ');
+    let mut blank = false;
+    for c in text.chars() {
+        if c.is_whitespace() {
+            blank = !line.is_empty();
+            continue;
         }
-        line.push_str(word);
+        chars += 1 + usize::from(blank);
         if chars > PREVIEW_CHARS {
-            let cut = line.char_indices().nth(PREVIEW_CHARS).map_or(line.len(), |(at, _)| at);
-            line.truncate(cut);
             line.push('…');
             break;
         }
+        if std::mem::take(&mut blank) {
+            line.push(' ');
+        }
+        line.push(c);
     }
     Some(line).filter(|line| !line.is_empty())
 }
 
 /// Returns the end of `text` on one line: of a conversation, what was said last.
 pub(super) fn end(text: &str) -> Option<String> {
-    let mut kept = Vec::new();
     let mut chars = 0;
-    for word in text.split_whitespace().rev() {
-        chars += usize::from(!kept.is_empty()) + word.chars().count();
-        kept.push(word);
-        if chars > PREVIEW_CHARS {
-            break;
+    let mut blank = false;
+    let mut begin = None;
+    for (at, c) in text.char_indices().rev() {
+        if c.is_whitespace() {
+            blank = begin.is_some();
+            continue;
         }
+        chars += 1 + usize::from(std::mem::take(&mut blank));
+        if chars > PREVIEW_CHARS {
+            return start(text.get(begin?..)?).map(|line| format!("…{line}"));
+        }
+        begin = Some(at);
     }
-    kept.reverse();
-    let line = kept.join(" ");
-    if chars <= PREVIEW_CHARS {
-        return Some(line).filter(|line| !line.is_empty());
-    }
-    let cut = line.char_indices().nth(chars - PREVIEW_CHARS).map_or(0, |(at, _)| at);
-    line.get(cut..).map(|rest| format!("…{rest}"))
+    start(text)
 }
 
 #[cfg(test)]
@@ -59,10 +60,11 @@ mod tests {
     fn long_text_is_cut_between_characters() {
         let text = "größe 漢字 😀 ".repeat(100);
         let (head, tail) = (start(&text).unwrap(), end(&text).unwrap());
-        assert!(
-            head.starts_with("größe") && head.ends_with('…') && head.chars().count() == PREVIEW_CHARS + 1
-        );
-        assert!(tail.starts_with('…') && tail.ends_with('😀') && tail.chars().count() == PREVIEW_CHARS + 1);
+        assert!(head.starts_with("größe") && head.ends_with('…'), "{head}");
+        assert!(tail.starts_with('…') && tail.ends_with('😀'), "{tail}");
+        for line in [head, tail] {
+            assert!((PREVIEW_CHARS..=PREVIEW_CHARS + 1).contains(&line.chars().count()), "{line}");
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) struct Tail {
     started_min: i64,
     started_max: i64,
     grams: Grams,
-    folded: String,
+    folded: Vec<u8>,
 }
 
 /// The last call in a closed block; 0 when there is none.
@@ -55,7 +55,7 @@ impl Tail {
             started_min: i64::MAX,
             started_max: i64::MIN,
             grams: Grams::new(),
-            folded: String::new(),
+            folded: Vec::new(),
         }
     }
 
@@ -115,7 +115,7 @@ impl Tail {
 }
 
 /// Appends what was said, folded: the request, then the answer.
-fn fold_said(said: &Said, out: &mut String) {
+fn fold_said(said: &Said, out: &mut Vec<u8>) {
     folding::fold_into(&said.request, out);
     out.push(folding::BETWEEN);
     folding::fold_into(&said.response, out);
@@ -126,8 +126,8 @@ pub(super) fn folded_said(
     row: &SqlRow<'_>,
     fields: &Fields<'_>,
     unpacker: &mut Unpacker,
-) -> rusqlite::Result<String> {
-    let mut folded = String::new();
+) -> rusqlite::Result<Vec<u8>> {
+    let mut folded = Vec::new();
     fold_said(&said(row, fields, unpacker)?, &mut folded);
     Ok(folded)
 }

@@ -125,40 +125,42 @@ mod tests {
         Unpacker { decompressors: HashMap::from([(DICTIONARY, decompressor)]), plain: Vec::new() }
     }
 
-    fn some(text: &str) -> Option<Cow<'_, [u8]>> {
-        Some(Cow::Borrowed(text.as_bytes()))
+    fn asked(text: &str) -> Bodies<'_> {
+        Bodies { request: Some(Cow::Borrowed(text.as_bytes())), ..Bodies::default() }
     }
 
     #[test]
     fn bodies_come_out_as_they_went_in() {
-        let (mut packer, mut unpacker) = (Packer::new().unwrap(), unpacker());
+        let (mut writer, mut reader) = (Packer::new().unwrap(), unpacker());
         for bodies in [
-            Bodies { request: some("{}"), response: some(""), upstream_request: None },
-            Bodies { request: None, response: some("ü"), upstream_request: some("{\"model\":\"x\"}") },
+            Bodies { response: asked("").request, ..asked("{}") },
+            Bodies {
+                request: None,
+                response: asked("ü").request,
+                upstream_request: asked("{\"model\":1}").request,
+            },
             Bodies::default(),
         ] {
-            let packed = packer.pack(&bodies).unwrap().to_vec();
-            assert_eq!(unpacker.unpack(DICTIONARY, &packed), Some(bodies));
+            let packed = writer.pack(&bodies).unwrap().to_vec();
+            assert_eq!(reader.unpack(DICTIONARY, &packed), Some(bodies));
         }
     }
 
     #[test]
     fn a_damaged_blob_is_refused() {
-        let mut packer = Packer::new().unwrap();
-        let bodies = Bodies { request: some("{\"model\":\"gpt-4o\"}"), ..Bodies::default() };
-        let packed = packer.pack(&bodies).unwrap().to_vec();
-        let mut unpacker = unpacker();
-        assert_eq!(unpacker.unpack(DICTIONARY, &packed[..packed.len() - 3]), None);
-        assert_eq!(unpacker.unpack(DICTIONARY, b"not zstd"), None);
-        assert_eq!(unpacker.unpack(DICTIONARY, &[]), None);
-        assert_eq!(unpacker.unpack(DICTIONARY + 1, &packed), None);
+        let bodies = asked("{\"model\":\"gpt-4o\"}");
+        let packed = Packer::new().unwrap().pack(&bodies).unwrap().to_vec();
+        let mut reader = unpacker();
+        assert_eq!(reader.unpack(DICTIONARY, &packed[..packed.len() - 3]), None);
+        assert_eq!(reader.unpack(DICTIONARY, b"not zstd"), None);
+        assert_eq!(reader.unpack(DICTIONARY, &[]), None);
+        assert_eq!(reader.unpack(DICTIONARY + 1, &packed), None);
     }
 
     #[test]
     fn the_dictionary_makes_short_bodies_much_shorter() {
         let request = r#"{"model":"gpt-4o-mini","messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"Hi"}],"temperature":0.2,"stream":true}"#;
-        let bodies = Bodies { request: some(request), ..Bodies::default() };
-        let packed = Packer::new().unwrap().pack(&bodies).unwrap().len();
+        let packed = Packer::new().unwrap().pack(&asked(request)).unwrap().len();
         assert!(packed * 2 < request.len(), "{packed} of {}", request.len());
     }
 }

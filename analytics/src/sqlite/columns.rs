@@ -113,7 +113,7 @@ fn pack_words(row: &Row<'_>, out: &mut Packing<'_>) {
     out.maybe(record.user.as_deref());
     out.maybe(record.session.as_deref());
     out.list(&record.tags);
-    out.bytes(record.key.map(|key| key.bytes()));
+    out.bytes(record.key.map(vocab::Id::bytes));
     out.maybe(record.error_code.as_deref());
     out.maybe(record.error_message.as_deref());
     out.text(record.endpoint.as_str());

@@ -77,7 +77,7 @@ impl Plan {
 
     fn add_text(&mut self, negated: bool, folded: &str) {
         if !negated {
-            let mut marks: Vec<_> = grams(folded).collect();
+            let mut marks: Vec<_> = grams(folded.as_bytes()).collect();
             marks.sort_unstable();
             marks.dedup();
             self.groups.extend(marks.into_iter().map(|mark| vec![mark]));
@@ -112,8 +112,8 @@ impl Plan {
     }
 
     /// Whether what was said, folded, is what is sought.
-    pub(super) fn matches_texts(&self, said: &str) -> bool {
-        self.texts.iter().all(|sought| sought.finder.find(said.as_bytes()).is_some() != sought.negated)
+    pub(super) fn matches_texts(&self, said: &[u8]) -> bool {
+        self.texts.iter().all(|sought| sought.finder.find(said).is_some() != sought.negated)
     }
 }
 

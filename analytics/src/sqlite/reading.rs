@@ -41,7 +41,7 @@ fn found_call(row: &SqlRow<'_>, unpacker: &mut Unpacker) -> rusqlite::Result<Fou
     if let (Some(dictionary), Some(packed)) = (dictionary, row.get_ref(9)?.as_blob_or_null()?) {
         match unpacker.unpack(dictionary, packed) {
             Some(bodies) => call.take(&bodies),
-            None => call.row.body_state = BodyState::Unreadable.as_str().to_owned(),
+            None => BodyState::Unreadable.as_str().clone_into(&mut call.row.body_state),
         }
     }
     Ok(call)
