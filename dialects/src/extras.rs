@@ -71,11 +71,7 @@ impl Extras {
         self.session = self.session.or(other.session);
         self.timeout = self.timeout.or(other.timeout);
         self.variables = self.variables.or(other.variables);
-        for tag in other.tags {
-            if !self.tags.contains(&tag) {
-                self.tags.push(tag);
-            }
-        }
+        join(&mut self.tags, other.tags);
         for (key, value) in other.metadata {
             self.metadata.entry(key).or_insert(value);
         }
@@ -104,6 +100,15 @@ fn tags<'t>(param: &str, texts: impl Iterator<Item = &'t str>) -> Result<Vec<Box
         }
     }
     Ok(tags)
+}
+
+/// Adds the tags that are not there yet.
+fn join(tags: &mut Vec<Box<str>>, more: Vec<Box<str>>) {
+    for tag in more {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
 }
 
 /// Refuses a way of caching that is not built.

@@ -1,5 +1,7 @@
 //! Prompt and request in, what goes upstream out: one golden file for each rule of merging.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails where its own data are wrong")]
+
 use std::fs;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Extras, ExtrasError, check_cache, name, tags, timeout};
+use super::{Extras, ExtrasError, check_cache, join, name, tags, timeout};
 use crate::header;
 
 /// Each header of this prefix is one metadata entry.
@@ -27,7 +27,7 @@ fn read_own(header: &str, value: &str, own: &mut Extras) -> Result<(), ExtrasErr
     match header {
         "weir-user" => own.user = name(header, value)?,
         "weir-session" => own.session = name(header, value)?,
-        "weir-tags" => own.tags = tags(header, value.split(','))?,
+        "weir-tags" => join(&mut own.tags, tags(header, value.split(','))?),
         "weir-metadata" => own.metadata = header::object("weir-metadata", value)?,
         "weir-cache" => check_cache("weir-cache", value.trim())?,
         "weir-timeout-ms" => own.timeout = timeout(header, value.trim().parse().ok())?,
@@ -40,7 +40,7 @@ fn read_migrated(header: &str, value: &str, migrated: &mut Extras) -> Result<(),
     match header {
         "helicone-user-id" => migrated.user = name(header, value)?,
         "helicone-session-id" | "x-portkey-trace-id" => migrated.session = name(header, value)?,
-        "x-litellm-tags" => migrated.tags = tags(header, value.split(','))?,
+        "x-litellm-tags" => join(&mut migrated.tags, tags(header, value.split(','))?),
         "x-portkey-metadata" => {
             let metadata = header::object("x-portkey-metadata", value)?;
             if let Some(user) = metadata.get("_user").and_then(Value::as_str) {

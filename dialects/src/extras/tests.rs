@@ -39,7 +39,8 @@ fn the_weir_headers_say_the_same() {
     let headers = [
         ("weir-user", " ann "),
         ("weir-session", "s1"),
-        ("weir-tags", "a, b,,a"),
+        ("weir-tags", "a,,a"),
+        ("weir-tags", " b, a"),
         ("weir-metadata", r#"{"tier":"gold"}"#),
         ("weir-cache", "off"),
         ("weir-timeout-ms", "1500"),
