@@ -321,3 +321,12 @@ fn time_of_day_is_read_before_1970_too() {
     let eve = Time(0).minus(Duration::from_secs(1));
     assert_eq!(input_price(&catalogue, eve), Some(2));
 }
+
+#[test]
+fn the_documented_example_is_a_catalogue() {
+    let page = include_str!("../../../docs/PRICES.md");
+    let example = page.split("```json").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let catalogue = shipped().with_overrides(example).unwrap();
+    assert_eq!(cost(&catalogue, "openai", "gpt-4.1-2025-04-14", tokens(1_000, 1_000)), Some(9_000_000));
+    assert_eq!(cost(&catalogue, "local", "qwen", tokens(1_000, 1_000)), Some(0));
+}
