@@ -69,8 +69,8 @@ pub fn scan<'a>(bytes: &'a Bytes, head: &'a Parts, endpoint: Endpoint) -> Result
     let naming = naming::read(
         &body,
         extras.variables.as_ref(),
-        header(&head.headers, naming::HEADER),
-        header(&head.headers, naming::VARIABLES_HEADER),
+        header(&head.headers, naming::HEADER)?,
+        header(&head.headers, naming::VARIABLES_HEADER)?,
     )?;
     let model =
         body.text("model")?.filter(|model| !model.is_empty() && naming::model_reference(model).is_none());
@@ -97,10 +97,14 @@ pub fn hops(headers: &HeaderMap) -> Result<u8, Refusal> {
     Ok(before + 1)
 }
 
-fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+/// A header that names a prompt: one that cannot be read must not be taken for none.
+fn header<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h str>, Refusal> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    str::from_utf8(value.as_bytes())
+        .map(Some)
+        .map_err(|_| Refusal::new(Kind::InvalidRequest, format!("the header `{name}` must be UTF-8")).param(name))
 }
 
 fn header_pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+    headers.iter().filter_map(|(name, value)| Some((name.as_str(), str::from_utf8(value.as_bytes()).ok()?)))
 }

@@ -66,6 +66,16 @@ impl Client {
         read(&url, self.agent.get(&url).header("authorization", &self.authorization).call())
     }
 
+    /// Reads `path`; `None` when there is nothing.
+    pub fn find(&self, path: &str) -> anyhow::Result<Option<Value>> {
+        let url = self.url(path, &[]);
+        let answer = self.agent.get(&url).header("authorization", &self.authorization).call();
+        if answer.as_ref().is_ok_and(|answer| answer.status() == http::StatusCode::NOT_FOUND) {
+            return Ok(None);
+        }
+        read(&url, answer).map(Some)
+    }
+
     /// Sends `body` to `path`.
     pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let url = self.url(path, &[]);
