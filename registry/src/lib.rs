@@ -11,6 +11,7 @@ pub mod content;
 mod credentials;
 mod db;
 pub mod error;
+pub mod files;
 pub mod keys;
 pub mod paging;
 pub mod prompts;

@@ -61,7 +61,7 @@ fn show(rendered: Rendered) -> Value {
 
 fn show_item(item: RenderedItem) -> Value {
     match item {
-        RenderedItem::Message(message) => serde_json::to_value(message).unwrap(),
+        RenderedItem::Message(message) => json!(message),
         RenderedItem::Placeholder { name, fill } => json!({ "placeholder": name, "fill": fill }),
     }
 }
