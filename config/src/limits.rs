@@ -43,39 +43,61 @@ pub struct Limits {
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 64 * MIB,
+            buffered_bytes: 1024 * MIB,
+            header_bytes: 64 * KIB,
+            headers_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_mins(1),
+            connections: 10_000,
+            inflight: 4_096,
+            call_timeout: Duration::from_mins(10),
+            connect_timeout: Duration::from_secs(5),
+            first_byte_timeout: Duration::from_mins(5),
+            idle_timeout: Duration::from_mins(2),
+            answer_bytes: 64 * MIB,
+            client_write_timeout: Duration::from_mins(1),
+            keep_alive: Duration::from_secs(75),
+            capture_bytes: 8 * MIB,
+        }
+    }
+}
+
 impl Limits {
     pub(crate) fn read(top: &mut Section<'_, '_>) -> Self {
         let mut section = top.section("limits");
-        let mut bytes = |key: &str, default: usize| section.read(key, Size(default)).0;
-        let body_bytes = bytes("body_bytes", 64 * MIB);
-        let buffered_bytes = bytes("buffered_bytes", 1024 * MIB);
-        let header_bytes = bytes("header_bytes", 64 * KIB);
-        let answer_bytes = bytes("answer_bytes", 64 * MIB);
-        let capture_bytes = bytes("capture_bytes", 8 * MIB);
-        let mut count = |key: &str, default: usize| section.read(key, Count(default)).0;
-        let connections = count("connections", 10_000);
-        let inflight = count("inflight", 4_096);
-        let mut seconds = |key: &str, default: u64| section.read(key, Duration::from_secs(default));
-        let limits = Self {
-            body_bytes,
-            buffered_bytes,
-            header_bytes,
-            headers_timeout: seconds("headers_timeout", 10),
-            body_timeout: seconds("body_timeout", 60),
-            connections,
-            inflight,
-            call_timeout: seconds("call_timeout", 600),
-            connect_timeout: seconds("connect_timeout", 5),
-            first_byte_timeout: seconds("first_byte_timeout", 300),
-            idle_timeout: seconds("idle_timeout", 120),
-            answer_bytes,
-            client_write_timeout: seconds("client_write_timeout", 60),
-            keep_alive: seconds("keep_alive", 75),
-            capture_bytes,
-        };
+        let mut limits = Self::default();
+        limits.read_sizes(&mut section);
+        limits.read_times(&mut section);
         limits.check(&mut section);
         section.finish();
         limits
+    }
+
+    fn read_sizes(&mut self, section: &mut Section<'_, '_>) {
+        let mut bytes = |key: &str, value: &mut usize| *value = section.read(key, Size(*value)).0;
+        bytes("body_bytes", &mut self.body_bytes);
+        bytes("buffered_bytes", &mut self.buffered_bytes);
+        bytes("header_bytes", &mut self.header_bytes);
+        bytes("answer_bytes", &mut self.answer_bytes);
+        bytes("capture_bytes", &mut self.capture_bytes);
+        let mut count = |key: &str, value: &mut usize| *value = section.read(key, Count(*value)).0;
+        count("connections", &mut self.connections);
+        count("inflight", &mut self.inflight);
+    }
+
+    fn read_times(&mut self, section: &mut Section<'_, '_>) {
+        let mut time = |key: &str, value: &mut Duration| *value = section.read(key, *value);
+        time("headers_timeout", &mut self.headers_timeout);
+        time("body_timeout", &mut self.body_timeout);
+        time("call_timeout", &mut self.call_timeout);
+        time("connect_timeout", &mut self.connect_timeout);
+        time("first_byte_timeout", &mut self.first_byte_timeout);
+        time("idle_timeout", &mut self.idle_timeout);
+        time("client_write_timeout", &mut self.client_write_timeout);
+        time("keep_alive", &mut self.keep_alive);
     }
 
     fn check(&self, section: &mut Section<'_, '_>) {
