@@ -59,11 +59,11 @@ impl Analytics {
         reason = "settings are made for this call and of no use after it"
     )]
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
-        let Some(path) = settings.url.strip_prefix("sqlite:") else {
+        let path = settings.url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
+        let Some(path) = path.filter(|path| !path.is_empty()).map(PathBuf::from) else {
             let scheme = settings.url.split(':').next().unwrap_or_default().to_owned();
             return Err(OpenError::NotSupported { scheme });
         };
-        let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
         let store: Arc<dyn Store> = Arc::new(sqlite::SqliteStore::open(&path, settings.clock.clone())?);
         let recorder = Recorder::start(Arc::clone(&store), &settings)
             .map_err(|error| OpenError::Unavailable { path, reason: error.to_string() })?;
@@ -80,7 +80,9 @@ impl Analytics {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A kind of store that is not built.
-    #[error("records cannot be kept in `{scheme}:` yet: set the analytics url to `sqlite:PATH`")]
+    #[error(
+        "records cannot be kept at a `{scheme}:` address like this one: set the analytics url to `sqlite:PATH`"
+    )]
     NotSupported {
         /// What the address began with; the rest may hold a password.
         scheme: String,

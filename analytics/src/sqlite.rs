@@ -76,6 +76,16 @@ impl SqliteStore {
         })
     }
 
+    /// Lets the file grow to so many pages of 4 KiB and no further; `None` takes the limit away. Rows that would
+    /// make it longer are refused as on a full disk.
+    pub fn limit_pages(&self, pages: Option<u32>) {
+        if let Writing::Open(open) = &*lock(&self.writing) {
+            let pages = pages.map_or(i64::from(u32::MAX) - 1, i64::from);
+            // A limit that cannot be set is no limit.
+            open.appender.db.pragma_update(None, "max_page_count", pages).unwrap_or_default();
+        }
+    }
+
     /// Makes a fresh file when the last one was set aside.
     fn renew(&self, writing: &mut Writing) -> Result<(), OpenError> {
         if let Writing::Without(file) = writing {

@@ -1,1 +1,195 @@
-//! Tests.
+//! The recorder against a store that can be told to fail.
+
+use std::sync::Condvar;
+
+use vocab::{Clock, Id, Time};
+
+use super::*;
+use crate::found::FoundCall;
+use crate::store::{Answer, Condition, FoundPage, QueryError, Rows, Search, Unavailable};
+
+/// A store that keeps ids, takes rows only while it is up, and can hold its writer.
+#[derive(Default)]
+struct Scripted {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    down: bool,
+    held: bool,
+    tries: u32,
+    kept: Vec<(u128, &'static str)>,
+    batches: Vec<usize>,
+    closed: bool,
+}
+
+impl Scripted {
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap());
+        self.changed.notify_all();
+    }
+
+    fn wait_until(&self, holds: impl Fn(&State) -> bool) {
+        let state = self.state.lock().unwrap();
+        drop(self.changed.wait_while(state, |state| !holds(state)).unwrap());
+    }
+
+    fn kept(&self) -> usize {
+        self.state.lock().unwrap().kept.len()
+    }
+}
+
+impl Store for Scripted {
+    fn append(&self, rows: Rows<'_, '_>) -> Result<u64, Unavailable> {
+        let rows: Vec<_> =
+            rows.map(|row| (u128::from_be_bytes(row.record.id.bytes()), row.body_state.as_str())).collect();
+        let mut state = self.state.lock().unwrap();
+        state.tries += 1;
+        self.changed.notify_all();
+        state = self.changed.wait_while(state, |state| state.held).unwrap();
+        if state.down {
+            return Err(Unavailable("database or disk is full".into()));
+        }
+        state.batches.push(rows.len());
+        state.kept.extend(&rows);
+        Ok(rows.len() as u64)
+    }
+
+    fn get(&self, _id: Id<vocab::id::Call>) -> Answer<'_, Option<FoundCall>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn find(&self, _search: Search) -> Answer<'_, FoundPage> {
+        Box::pin(async { Err(QueryError::Cursor) })
+    }
+
+    fn purge(&self, _before: Time) -> Answer<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
+    fn condition(&self) -> Condition {
+        Condition::default()
+    }
+
+    fn close(&self) {
+        self.set(|state| state.closed = true);
+    }
+}
+
+fn start(queue_bytes: usize) -> (Recorder, Arc<Scripted>) {
+    let store = Arc::new(Scripted::default());
+    let settings = Settings {
+        url: String::new(),
+        queue_bytes,
+        bodies: BodyPolicy::Full,
+        node: "n".into(),
+        clock: Clock::system(),
+    };
+    let kept: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+    (Recorder::start(kept, &settings).unwrap(), store)
+}
+
+fn call(body_bytes: usize) -> Record {
+    let started = Time(1_795_996_800_000_000);
+    Record {
+        request_body: vec![b'x'; body_bytes].into(),
+        ..Record::begin(Id::at(started), "default".into(), started, dialects::Endpoint::Passthrough)
+    }
+}
+
+#[tokio::test]
+async fn everything_filed_is_written_by_the_time_a_flush_ends() {
+    let (recorder, store) = start(1 << 20);
+    for n in 1..=300 {
+        recorder.file(call(10));
+        if n % 100 == 0 {
+            recorder.clone().flush().await;
+            assert_eq!(store.kept(), n);
+        }
+    }
+    let counts = recorder.counts();
+    assert_eq!((counts.filed, counts.written, counts.queue_bytes), (300, 300, 0));
+}
+
+#[tokio::test]
+async fn large_backlogs_are_committed_in_batches() {
+    let (recorder, store) = start(64 << 20);
+    store.set(|state| state.held = true);
+    recorder.file(call(0));
+    store.wait_until(|state| state.tries == 1);
+    (0..1_700).for_each(|_| recorder.file(call(0)));
+    store.set(|state| state.held = false);
+    recorder.flush().await;
+    assert_eq!(store.state.lock().unwrap().batches, [1, 500, 500, 500, 200]);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_tried_again_and_nothing_is_lost() {
+    let (recorder, store) = start(1 << 20);
+    store.set(|state| state.down = true);
+    (0..50).for_each(|_| recorder.file(call(10)));
+    store.wait_until(|state| state.tries >= 3);
+    assert_eq!(recorder.trouble().as_deref(), Some("database or disk is full"));
+    (0..50).for_each(|_| recorder.file(call(10)));
+    assert!(recorder.counts().queue_bytes > 0);
+    store.set(|state| state.down = false);
+    recorder.flush().await;
+    assert_eq!((store.kept(), recorder.counts().dropped_calls, recorder.trouble()), (100, 0, None));
+}
+
+#[tokio::test]
+async fn when_the_queue_is_full_bodies_go_first_and_then_calls_are_counted() {
+    let narrow = call(0).weight();
+    let queue_bytes = 40 * (narrow + 1_000);
+    let (recorder, store) = start(queue_bytes);
+    store.set(|state| state.held = true);
+    recorder.file(call(0));
+    store.wait_until(|state| state.tries == 1);
+    (0..1_000).for_each(|_| recorder.file(call(1_000)));
+    let counts = recorder.counts();
+    assert!(counts.queue_bytes <= queue_bytes as u64, "the bound holds");
+    assert!(counts.dropped_bodies > 0 && counts.dropped_calls > 0, "{counts:?}");
+    store.set(|state| state.held = false);
+    recorder.flush().await;
+    let counts = recorder.counts();
+    assert_eq!(counts.filed, counts.written + counts.dropped_calls);
+    let state = store.state.lock().unwrap();
+    let of = |word: &str| state.kept.iter().filter(|(_, body_state)| *body_state == word).count() as u64;
+    assert_eq!((of("shed"), of("full")), (counts.dropped_bodies, counts.written - counts.dropped_bodies));
+    assert!(of("full") >= 29, "three quarters of the queue are for bodies");
+}
+
+#[tokio::test]
+async fn closing_writes_what_is_there_and_takes_no_more() {
+    let (recorder, store) = start(1 << 20);
+    (0..120).for_each(|_| recorder.file(call(10)));
+    let closed = recorder.close(Duration::from_secs(60)).await;
+    assert_eq!(closed, Closed { written: 120, dropped: 0 });
+    assert!(store.state.lock().unwrap().closed);
+    recorder.file(call(10));
+    recorder.flush().await;
+    assert_eq!(recorder.counts().dropped_calls, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_gives_up_on_a_store_that_stays_away() {
+    let (recorder, store) = start(1 << 20);
+    store.set(|state| state.down = true);
+    (0..7).for_each(|_| recorder.file(call(10)));
+    let closed = recorder.close(Duration::from_secs(5)).await;
+    assert_eq!(closed, Closed { written: 0, dropped: 7 });
+    store.wait_until(|state| state.closed);
+    recorder.flush().await;
+    assert_eq!(recorder.counts().dropped_calls, 7);
+}
+
+#[tokio::test]
+async fn the_writer_ends_when_the_last_recorder_is_gone() {
+    let (recorder, store) = start(1 << 20);
+    recorder.file(call(10));
+    drop((recorder.clone(), recorder));
+    store.wait_until(|state| state.closed);
+    assert_eq!(store.kept(), 1);
+}

@@ -1,0 +1,328 @@
+//! The records file through bad times: crashes, damage, other programs, a full disk, many readers.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where its own files are wrong")]
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use analytics::record::{Capture, Outcome};
+use analytics::sqlite::SqliteStore;
+use analytics::{Analytics, BodyPolicy, OpenError, Record, Row, Search, Settings, Store, query};
+use dialects::Endpoint;
+use serde_json::json;
+use vocab::{Clock, Id, Limit, Time};
+
+const START: Time = Time(1_795_996_800_000_000);
+
+fn call(n: i64) -> Record {
+    let started = Time(START.0 + n * 1_000);
+    let message = json!({"role": "assistant", "content": format!("answer number {n} to somebody")});
+    Record {
+        status: 200,
+        outcome: Outcome::Ok,
+        request_body: json!({"messages": [{"role": "user", "content": "hello"}]}).to_string().into(),
+        response_body: Capture::Whole(json!({"choices": [{"message": message}]}).to_string().into()),
+        ..Record::begin(Id::at(started), "default".into(), started, Endpoint::ChatCompletions)
+    }
+}
+
+fn calls(range: std::ops::Range<i64>) -> Vec<Record> {
+    range.map(call).collect()
+}
+
+fn open(path: &Path) -> SqliteStore {
+    SqliteStore::open(path, Clock::system()).unwrap()
+}
+
+fn append(store: &dyn Store, records: &[Record]) {
+    try_append(store, records).unwrap();
+}
+
+fn try_append(store: &dyn Store, records: &[Record]) -> Result<u64, analytics::Unavailable> {
+    store.append(&mut records.iter().map(|record| Row::new(record, "n", BodyPolicy::Full, false)))
+}
+
+async fn count(store: &dyn Store, text: &str) -> usize {
+    let filter = query::parse(text).unwrap();
+    let mut search = Search { filter, limit: Limit::new(Limit::MAX).unwrap(), ..Search::default() };
+    let mut found = 0;
+    loop {
+        let page = store.find(search.clone()).await.unwrap();
+        found += page.rows.len();
+        search.cursor = page.next_cursor;
+        if search.cursor.is_none() {
+            return found;
+        }
+    }
+}
+
+/// A file with calls in it, closed in good order.
+fn written(folder: &Path) -> PathBuf {
+    let path = folder.join("records.db");
+    let store = open(&path);
+    append(&store, &calls(0..1_000));
+    store.close();
+    path
+}
+
+fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
+    let mut file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
+#[tokio::test]
+async fn calls_are_there_after_closing_and_opening_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path());
+    assert!(!folder.path().join("records.db-wal").exists(), "the log was brought home");
+    let store = open(&path);
+    assert_eq!(count(&store, "").await, 1_000);
+    append(&store, &calls(1_000..1_010));
+    // Text in closed blocks, in the block that was open, and in the newest calls.
+    for text in ["\"number 5 to\"", "\"number 990 to\"", "\"number 1005 to\""] {
+        assert_eq!(count(&store, text).await, 1, "{text}");
+    }
+    assert_eq!(store.condition().set_aside, None);
+}
+
+#[tokio::test]
+async fn what_was_committed_survives_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.db");
+    let store = open(&path);
+    append(&store, &calls(0..300));
+    append(&store, &calls(300..310));
+    // The disk as a crash would leave it: the file and its log, nothing closed.
+    let crashed = tempfile::tempdir().unwrap();
+    for name in ["records.db", "records.db-wal"] {
+        fs::copy(folder.path().join(name), crashed.path().join(name)).unwrap();
+    }
+    let again = open(&crashed.path().join("records.db"));
+    assert_eq!(count(&again, "").await, 310);
+    assert_eq!(count(&again, "\"number 305 to\"").await, 1);
+    append(&again, &calls(305..320));
+    assert_eq!(count(&again, "").await, 325, "new ids are new calls");
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_set_aside_and_a_fresh_one_serves() {
+    for (what, at, bytes) in [
+        ("header", 0, vec![0x55; 100]),
+        ("schema", 100, vec![0xff; 400]),
+        ("pages", 4_096 * 5, vec![0xa7; 4_096 * 20]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = written(folder.path());
+        overwrite(&path, at, &bytes);
+        let store = open(&path);
+        let set_aside = store.condition().set_aside.unwrap_or_else(|| panic!("{what} was not noticed"));
+        assert!(set_aside.to_string().contains("moved to"), "{set_aside}");
+        let mut kept = vec![0; bytes.len()];
+        let mut moved = fs::File::open(&set_aside.moved_to).unwrap();
+        moved.seek(SeekFrom::Start(at)).unwrap();
+        moved.read_exact(&mut kept).unwrap();
+        assert_eq!(kept, bytes, "{what}: the damaged file is kept as it was");
+        append(&store, &calls(0..10));
+        assert_eq!(count(&store, "").await, 10, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn damage_that_shows_while_serving_is_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path());
+    let store = open(&path);
+    assert_eq!(count(&store, "").await, 1_000);
+    // What the writer remembers of the file is void once somebody else has written to it.
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute("DELETE FROM dictionary WHERE number = -1", [])
+        .unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute("INSERT INTO dictionary VALUES (-1, x'')", [])
+        .unwrap();
+    // Everything behind the first page, the tree of ids included.
+    let length = fs::metadata(&path).unwrap().len();
+    overwrite(&path, 4_096, &vec![0xa7; length as usize - 4_096]);
+    let records = calls(2_000..2_400);
+    let failed = try_append(&store, &records).unwrap_err();
+    assert!(failed.to_string().contains("malformed"), "{failed}");
+    assert!(store.condition().set_aside.unwrap().moved_to.exists());
+    append(&store, &records);
+    assert_eq!(count(&store, "").await, 400);
+}
+
+#[tokio::test]
+async fn one_unreadable_body_spoils_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path());
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute("UPDATE body SET packed = x'00112233' WHERE seq = 7", []).unwrap();
+    db.execute("UPDATE call SET fields = 'no array' WHERE seq = 9", []).unwrap();
+    db.execute("UPDATE body SET attempts = 'no array', usage_raw = '{' WHERE seq = 11", []).unwrap();
+    drop(db);
+    let store = open(&path);
+    assert_eq!(count(&store, "-user:ann").await, 1_000);
+    assert_eq!(count(&store, "answer").await, 999, "only the call whose body is gone");
+    let row = &store.find(Search::default()).await.unwrap().rows[0];
+    assert_eq!(store.get(row.id).await.unwrap().unwrap().row.body_state, "full");
+}
+
+#[test]
+fn a_newer_or_foreign_file_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let newer = written(folder.path());
+    rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let foreign = folder.path().join("other.db");
+    rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE mine (x)").unwrap();
+    for (path, words) in [(&newer, "newer weir"), (&foreign, "does not hold weir's records")] {
+        let before = fs::read(path).unwrap();
+        let error = SqliteStore::open(path, Clock::system()).err().unwrap();
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(fs::read(path).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_file_that_is_in_use_is_refused_until_it_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("deep/er/records.db");
+    let first = open(&path);
+    assert!(matches!(SqliteStore::open(&path, Clock::system()), Err(OpenError::InUse { .. })));
+    first.close();
+    assert!(try_append(&first, &calls(0..1)).is_err());
+    open(&path).close();
+}
+
+#[test]
+fn addresses_that_name_no_file_are_refused_with_what_to_write() {
+    let settings = |url: &str| Settings {
+        url: url.to_owned(),
+        queue_bytes: 1 << 20,
+        bodies: BodyPolicy::Full,
+        node: "n".into(),
+        clock: Clock::system(),
+    };
+    let refused = |url: &str| Analytics::open(settings(url)).err().unwrap().to_string();
+    let clickhouse = refused("https://user:hunter2@host:8123/db");
+    assert!(clickhouse.contains("sqlite:PATH") && !clickhouse.contains("hunter2"), "{clickhouse}");
+    assert!(refused("sqlite:").contains("PATH"));
+    assert!(refused("sqlite:/proc/none/records.db").contains("/proc/none/records.db"));
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_may_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.db");
+    let store = open(&path);
+    append(&store, &calls(0..10));
+    for name in ["records.db", "records.db-wal"] {
+        let mode = fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn sqlite_itself_shows_every_column_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.db");
+    let store = open(&path);
+    let record =
+        Record { tags: vec!["a".into(), "b".into()], metadata: Some(r#"{"tier":"gold"}"#.into()), ..call(1) };
+    append(&store, std::slice::from_ref(&record));
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let sql = "SELECT id, project, status, outcome, started_at, duration_us, cost_nanousd, tags, trace_id,
+               metadata ->> 'tier', response_preview, body_state, node FROM calls";
+    db.query_row(sql, [], |row| {
+        assert_eq!(row.get::<_, String>(0)?, record.id.to_string());
+        assert_eq!(row.get::<_, String>(1)?, "default");
+        assert_eq!(row.get::<_, i64>(2)?, 200);
+        assert_eq!(row.get::<_, i64>(4)?, record.started.0);
+        assert_eq!(row.get::<_, Option<i64>>(6)?, None);
+        assert_eq!(row.get::<_, String>(7)?, r#"["a","b"]"#);
+        assert_eq!(row.get::<_, String>(9)?, "gold");
+        assert_eq!(row.get::<_, String>(10)?, "answer number 1 to somebody");
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(db.query_row("SELECT count(*) FROM attempts", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_and_the_writer_do_not_wait_for_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&folder.path().join("records.db")));
+    append(&*store, &calls(0..200));
+    let writing = Arc::new(AtomicBool::new(true));
+    let readers: Vec<_> = (0..6)
+        .map(|n| {
+            let (store, writing) = (Arc::clone(&store), Arc::clone(&writing));
+            tokio::spawn(async move {
+                let (mut last, mut looks) = (0, 0);
+                while writing.load(Ordering::SeqCst) || looks == 0 {
+                    let found = count(&*store, if n % 2 == 0 { "" } else { "answer" }).await;
+                    assert!(found >= last, "what was there stays there");
+                    (last, looks) = (found, looks + 1);
+                }
+                looks
+            })
+        })
+        .collect();
+    let (writer, done) = (Arc::clone(&store), Arc::clone(&writing));
+    tokio::task::spawn_blocking(move || {
+        (200..1_400).step_by(60).for_each(|n| append(&*writer, &calls(n..n + 60)));
+        done.store(false, Ordering::SeqCst);
+    })
+    .await
+    .unwrap();
+    for reader in readers {
+        assert!(reader.await.unwrap() > 0);
+    }
+    assert_eq!(count(&*store, "").await, 1_400);
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_once_there_is_room_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("records.db");
+    let store = open(&path);
+    append(&store, &calls(0..100));
+    store.limit_pages(Some(60));
+    let records = calls(100..1_100);
+    let failed = try_append(&store, &records).unwrap_err();
+    assert!(failed.to_string().contains("full"), "{failed}");
+    assert_eq!(count(&store, "").await, 100, "all or none");
+    store.limit_pages(None);
+    append(&store, &records);
+    assert_eq!(count(&store, "").await, 1_100);
+    assert_eq!(count(&store, "\"number 1077 to\"").await, 1);
+}
+
+#[tokio::test]
+async fn the_recorder_writes_what_was_filed_and_says_so_when_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        url: format!("sqlite:{}", folder.path().join("records.db").display()),
+        queue_bytes: 8 << 20,
+        bodies: BodyPolicy::Full,
+        node: "node-1".into(),
+        clock: Clock::system(),
+    };
+    let analytics = Analytics::open(settings.clone()).unwrap();
+    calls(0..700).into_iter().for_each(|record| analytics.recorder.file(record));
+    analytics.recorder.flush().await;
+    assert_eq!(count(&*analytics.store, "").await, 700);
+    calls(700..1_234).into_iter().for_each(|record| analytics.recorder.file(record));
+    let closed = analytics.close(Duration::from_secs(60)).await;
+    assert_eq!((closed.written, closed.dropped), (1_234, 0));
+    let analytics = Analytics::open(settings).unwrap();
+    assert_eq!(count(&*analytics.store, "answer").await, 1_234);
+}
