@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dialects::Endpoint;
-use dialects::body::Body;
+use dialects::body::{Body, Edit};
 use dialects::fault::{self, FailureClass, Fault};
 use dialects::watch::{self, Facts};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 use vocab::Time;
@@ -209,10 +210,26 @@ fn whole(outgoing: &Outgoing, head: http::response::Parts, bytes: Bytes) -> Resu
     }
 }
 
-/// Whether a body is an error in OpenAI's shape, so that a caller may read it as it came.
-fn is_openai_error(bytes: &[u8]) -> bool {
-    let error = Body::scan(bytes).ok().and_then(|body| body.get("error").map(RawValue::get));
-    error.is_some_and(|error| error.starts_with('{'))
+/// A provider's error as callers may read it; `None` when it is not in OpenAI's shape. The bytes stay as they are
+/// unless a member is missing or is no text, which typed clients stumble over.
+fn openai_error(bytes: &Bytes, kind: &str) -> Option<Bytes> {
+    let body = Body::scan(bytes).ok()?;
+    let error = Body::scan(body.get("error")?.get().as_bytes()).ok()?;
+    error.text("message").ok()??;
+    let mut edit = Edit::new();
+    for (key, missing) in [("type", Some(kind)), ("param", None), ("code", None)] {
+        let number = || error.get(key).map(RawValue::get).filter(|raw| raw.parse::<f64>().is_ok());
+        if !error.holds(key) || error.text(key).is_err() {
+            edit.set(key, Value::from(number().or(missing)).to_string());
+        }
+    }
+    if edit.is_empty() {
+        return Some(bytes.clone());
+    }
+    let error = String::from_utf8(edit.write(&error)).ok()?;
+    let mut edit = Edit::new();
+    edit.set("error", error);
+    Some(edit.write(&body).into())
 }
 
 async fn failed(head: http::response::Parts, body: Incoming, lease: Lease, now: Time) -> Box<Failure> {
@@ -228,7 +245,7 @@ async fn failed(head: http::response::Parts, body: Incoming, lease: Lease, now: 
     let wait =
         fault::retry_after(status, |name| head.headers.get(name).and_then(|value| value.to_str().ok()), now);
     let fault = fault::read_fault(status, wait, &bytes);
-    let body = is_openai_error(&bytes).then_some(bytes);
+    let body = openai_error(&bytes, fault.kind.as_deref().unwrap_or("invalid_request_error"));
     Box::new(Failure { fault, status: Some(head.status), headers: head.headers, body, unsent: false })
 }
 

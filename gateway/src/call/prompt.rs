@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dialects::body::Edit;
+use dialects::body::{Body, Edit};
 use dialects::merge::{self, Contribution};
 use dialects::{Endpoint, extras, naming};
 use http::Method;
 use registry::Resolved;
 use registry::content::Content;
 use registry::template::Rendered;
-use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use vocab::Selector;
 
@@ -241,15 +241,23 @@ fn refuse_own_instructions(request: &Request<'_>, names_a_prompt: bool) -> Resul
     Ok(())
 }
 
-/// Whether a list of messages holds one that instructs.
+/// Whether a list of messages holds one that instructs. What cannot be read might: a provider may read it otherwise.
 fn holds_instructions(messages: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Spoken<'a> {
-        #[serde(borrow, default)]
-        role: Option<Cow<'a, str>>,
+    if !messages.starts_with('[') {
+        return false;
     }
-    let Ok(messages) = serde_json::from_str::<Vec<Spoken<'_>>>(messages) else { return false };
-    messages.iter().any(|message| matches!(message.role.as_deref(), Some("system" | "developer")))
+    serde_json::from_str::<Vec<&RawValue>>(messages)
+        .map_or(true, |messages| messages.iter().any(|message| may_instruct(message.get())))
+}
+
+fn may_instruct(message: &str) -> bool {
+    let Ok(message) = Body::scan(message.as_bytes()) else { return true };
+    // Every `role` counts, should there be several: providers differ in which one they read.
+    let mut roles = message.members().filter(|(key, _)| *key == "role");
+    roles.any(|(_, role)| {
+        let role: Option<Cow<'_, str>> = serde_json::from_str(role.get()).unwrap_or(Some("system".into()));
+        matches!(role.as_deref(), Some("system" | "developer"))
+    })
 }
 
 fn echo_object(id: &str, version: &str, variables: &Map<String, Value>) -> Box<str> {

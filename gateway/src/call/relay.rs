@@ -77,7 +77,8 @@ impl http_body::Body for Body {
         match self {
             Self::Plain(bytes) => bytes.is_none(),
             Self::Whole { bytes, entry, .. } => bytes.is_none() && entry.is_none(),
-            Self::Stream(_) | Self::Pass(_) => false,
+            Self::Stream(_) => false,
+            Self::Pass(relay) => relay.is_over(),
         }
     }
 

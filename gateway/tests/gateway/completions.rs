@@ -16,7 +16,10 @@ async fn a_completion_passes_byte_for_byte() {
     assert_eq!(answer.text(), canned::completion("gpt-3.5-turbo-instruct").to_string());
     assert_eq!(weir.provider.only().text(), asked);
     let record = weir.record_of(&answer).await;
-    assert_eq!((&record["endpoint"], &record["response_preview"]), (&json!("completions"), &json!(canned::WORDS)));
+    assert_eq!(
+        (&record["endpoint"], &record["response_preview"]),
+        (&json!("completions"), &json!(canned::WORDS))
+    );
 }
 
 #[tokio::test]

@@ -35,7 +35,8 @@ async fn embeddings_in_base64_pass_untouched() {
 async fn embeddings_are_recorded_with_tokens_and_no_output() {
     let weir = Harness::start().await;
 
-    let answer = weir.post(PATH, &json!({"input": "Where is my order?", "model": "text-embedding-3-small"})).await;
+    let answer =
+        weir.post(PATH, &json!({"input": "Where is my order?", "model": "text-embedding-3-small"})).await;
 
     let record = weir.record_of(&answer).await;
     assert_eq!((&record["endpoint"], &record["outcome"]), (&json!("embeddings"), &json!("ok")));

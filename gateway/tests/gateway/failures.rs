@@ -24,13 +24,18 @@ async fn ends(weir: &Harness, answer: &Answer, expected: (u16, &str, &str, &str)
 #[tokio::test]
 async fn a_providers_refusal_of_the_request_is_relayed_as_it_came() {
     for status in [400, 404, 409, 413, 422] {
-        let told = format!("{{\"error\" : {{\"message\":\"no {status}\",\"type\":\"invalid_request_error\",\"param\":\"messages\",\"code\":\"their_code\"}} }}");
+        let told = format!(
+            "{{\"error\" : {{\"message\":\"no {status}\",\"type\":\"invalid_request_error\",\"param\":\"messages\",\"code\":\"their_code\"}} }}"
+        );
         let (weir, answer) = once(Reply::text(status, "application/json", &told)).await;
 
         assert_eq!((answer.status, answer.text()), (status, told.as_str()));
         assert_eq!(answer.header("weir-attempts"), "1");
         let record = weir.record_of(&answer).await;
-        assert_eq!((&record["outcome"], &record["error_code"]), (&json!("caller_error"), &json!("their_code")));
+        assert_eq!(
+            (&record["outcome"], &record["error_code"]),
+            (&json!("caller_error"), &json!("their_code"))
+        );
         assert_eq!(record["error_message"], format!("no {status}"));
     }
 }
@@ -48,7 +53,12 @@ async fn a_refusal_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_refusal_in_words_nobody_can_relay_still_has_the_right_shape() {
-    for body in ["<html>Bad request</html>", "[{\"error\":{\"code\":400,\"message\":\"bad\"}}]", "", "{\"detail\":\"bad\"}"] {
+    for body in [
+        "<html>Bad request</html>",
+        "[{\"error\":{\"code\":400,\"message\":\"bad\"}}]",
+        "",
+        "{\"detail\":\"bad\"}",
+    ] {
         let (weir, answer) = once(Reply::text(400, "text/html", body)).await;
         assert_eq!(answer.status, 400, "{body}");
         answer.error();
@@ -59,14 +69,16 @@ async fn a_refusal_in_words_nobody_can_relay_still_has_the_right_shape() {
 
 #[tokio::test]
 async fn a_numeric_code_is_relayed_as_text_or_not_at_all() {
-    let (_, answer) = once(Reply::status(404, &json!({"error": {"message": "no such model", "code": 404}}))).await;
+    let (_, answer) =
+        once(Reply::status(404, &json!({"error": {"message": "no such model", "code": 404}}))).await;
     assert_eq!((answer.status, answer.message()), (404, "no such model".to_owned()));
 }
 
 #[tokio::test]
 async fn the_gateways_own_credentials_are_not_the_callers_fault() {
     for status in [401, 402, 403] {
-        let (weir, answer) = once(Reply::error(status, "invalid_request_error", "invalid_api_key", "bad key")).await;
+        let (weir, answer) =
+            once(Reply::error(status, "invalid_request_error", "invalid_api_key", "bad key")).await;
         ends(&weir, &answer, (502, "upstream_credentials", "server_error", "upstream_error")).await;
         assert!(answer.message().contains("operator"), "{}", answer.message());
     }
@@ -125,7 +137,10 @@ async fn a_provider_nobody_can_reach_is_a_bad_gateway() {
 
     assert_eq!(answer.refusal(), (502, "upstream_error".to_owned(), "server_error".to_owned()));
     let record = weir.record_of(&answer).await;
-    assert_eq!((&record["outcome"], &record["attempts"][0]["failure_class"]), (&json!("upstream_error"), &json!("unreachable")));
+    assert_eq!(
+        (&record["outcome"], &record["attempts"][0]["failure_class"]),
+        (&json!("upstream_error"), &json!("unreachable"))
+    );
     assert_eq!(record["attempts"][0]["status"], Value::Null);
 }
 
@@ -146,7 +161,8 @@ async fn a_provider_that_never_answers_times_out() {
 #[tokio::test]
 async fn a_timeout_is_not_tried_again() {
     let weir = Harness::with(|config| config.limits.first_byte_timeout = millis(100)).await;
-    weir.provider.will(Reply::never().0);
+    let (reply, _hold) = Reply::never();
+    weir.provider.will(reply);
 
     let answer = weir.chat(&ask()).await;
 
@@ -163,7 +179,8 @@ async fn a_providers_own_timeout_is_one() {
 #[tokio::test]
 async fn a_rate_limit_that_passes_is_waited_out() {
     let weir = Harness::start().await;
-    let limited = Reply::error(429, "requests", "rate_limit_exceeded", "slow down").header("retry-after", "0");
+    let limited =
+        Reply::error(429, "requests", "rate_limit_exceeded", "slow down").header("retry-after", "0");
     weir.provider.will(limited);
 
     let answer = weir.chat(&ask()).await;
@@ -174,7 +191,6 @@ async fn a_rate_limit_that_passes_is_waited_out() {
     let attempts = record["attempts"].as_array().unwrap();
     assert_eq!((&attempts[0]["status"], &attempts[0]["failure_class"]), (&json!(429), &json!("rate_limit")));
     assert_eq!((&attempts[0]["won"], &attempts[1]["won"]), (&json!(false), &json!(true)));
-    assert_eq!(weir.search("attempts>1").await.len(), 1);
 }
 
 #[tokio::test]
@@ -183,14 +199,18 @@ async fn a_rate_limit_that_stays_is_relayed_and_not_worth_the_clients_own_tries(
         let weir = Harness::start().await;
         for _ in 0..2 {
             let limited = Reply::error(429, "tokens", "rate_limit_exceeded", "slow down");
-            weir.provider.will(limited.header("retry-after", "0").header("x-ratelimit-remaining-tokens", "0"));
+            weir.provider
+                .will(limited.header("retry-after", "0").header("x-ratelimit-remaining-tokens", "0"));
         }
 
         let answer = weir.chat(&body).await;
 
         assert_eq!(answer.refusal(), (429, "rate_limit_exceeded".to_owned(), "tokens".to_owned()));
         assert_eq!((answer.header("retry-after"), answer.header("x-should-retry")), ("0", "false"));
-        assert_eq!((answer.header("weir-attempts"), answer.header("x-ratelimit-remaining-tokens")), ("2", "0"));
+        assert_eq!(
+            (answer.header("weir-attempts"), answer.header("x-ratelimit-remaining-tokens")),
+            ("2", "0")
+        );
         assert_eq!(weir.record_of(&answer).await["outcome"], "upstream_error");
         assert_eq!(weir.provider.calls(), 2);
     }
@@ -199,12 +219,16 @@ async fn a_rate_limit_that_stays_is_relayed_and_not_worth_the_clients_own_tries(
 #[tokio::test]
 async fn a_wait_longer_than_callers_wait_is_handed_on_at_once() {
     let weir = Harness::start().await;
-    let limited = Reply::error(429, "requests", "rate_limit_exceeded", "slow down").header("retry-after", "90");
+    let limited =
+        Reply::error(429, "requests", "rate_limit_exceeded", "slow down").header("retry-after", "90");
     weir.provider.will(limited);
 
     let answer = weir.chat(&ask()).await;
 
-    assert_eq!((answer.status, answer.header("retry-after"), answer.header("weir-attempts")), (429, "90", "1"));
+    assert_eq!(
+        (answer.status, answer.header("retry-after"), answer.header("weir-attempts")),
+        (429, "90", "1")
+    );
 }
 
 #[tokio::test]
@@ -242,7 +266,7 @@ async fn a_stream_is_tried_again_while_nothing_of_it_has_come() {
     let stream = weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await;
 
     assert_eq!((stream.status, stream.header("weir-attempts")), (200, "2"));
-    assert_eq!(stream.rest().await, canned::chat_events("gpt-4o-mini", false));
+    assert_eq!(stream.rest().await, canned::chat_events_seen("gpt-4o-mini"));
 }
 
 #[tokio::test]

@@ -29,7 +29,8 @@ async fn a_damaged_records_file_is_set_aside_loudly_and_calls_are_served() {
     assert_eq!(ready.status, 200);
     assert!(ready.text().contains("records"), "{}", ready.text());
     let kept = std::fs::read_dir(records.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
-    let kept: Vec<_> = kept.filter(|path| std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"this is no"))).collect();
+    let kept: Vec<_> =
+        kept.filter(|path| std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"this is no"))).collect();
     assert_eq!(kept.len(), 1, "the damaged file must be kept under another name");
 }
 
@@ -45,20 +46,25 @@ async fn calls_are_counted_by_how_they_ended() {
     let weir = Harness::with(|config| config.providers[0].tries = 1).await;
     weir.chat(&ask()).await;
     weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await.rest().await;
-    weir.provider.will(Reply::hang_up());
+    weir.provider.will(Reply::error(500, "server_error", "boom", "it broke"));
     weir.chat(&json!({"model": "other", "messages": []})).await;
-    weir.call("POST", "/v1/chat/completions").key("wrong").json(&ask()).send().await;
+    weir.call("POST", "/v1/chat/completions").key("sk-nobodys").json(&ask()).send().await;
     weir.records(4).await;
 
     let text = Call::new(weir.admin_address(), "GET", "/metrics").send().await.text().to_owned();
 
     let requests = |outcome: &str, model: &str| {
-        metric(&text, &format!("weir_requests_total{{endpoint=\"chat_completions\",model=\"{model}\",outcome=\"{outcome}\""))
+        metric(
+            &text,
+            &format!(
+                "weir_requests_total{{endpoint=\"chat_completions\",model=\"{model}\",outcome=\"{outcome}\""
+            ),
+        )
     };
     assert_eq!(requests("ok", "gpt-4o-mini"), 2.0);
     assert_eq!(metric(&text, "weir_tokens_total{class=\"input\",model=\"gpt-4o-mini\""), 24.0);
     assert_eq!(metric(&text, "weir_upstream_attempts_total{provider=\"openai\",result=\"ok\"}"), 2.0);
     assert_eq!(metric(&text, "weir_records_written_total"), 4.0);
     assert_eq!(metric(&text, "weir_inflight"), 0.0);
-    assert!(!text.contains(weir.api_key()) && !text.contains("wrong"), "{text}");
+    assert!(!text.contains(weir.api_key()) && !text.contains("sk-nobodys"), "{text}");
 }

@@ -29,7 +29,9 @@ async fn a_wrong_key_is_refused_and_never_repeated_back() {
     let weir = Harness::start().await;
     let admin_token = weir.admin_token().to_owned();
     let almost = format!("{}x", weir.api_key());
-    for wrong in ["", "x", "sk-weir-nobody", PROVIDER_KEY, &almost, &admin_token, "\u{e9}", &"k".repeat(10_000)] {
+    for wrong in
+        ["", "x", "sk-weir-nobody", PROVIDER_KEY, &almost, &admin_token, "\u{e9}", &"k".repeat(10_000)]
+    {
         let answer = chat_with(&weir, wrong, &ask()).await;
         assert_eq!(answer.refusal().1, "invalid_api_key", "{wrong}");
         assert!(wrong.len() < 3 || !answer.text().contains(wrong), "{}", answer.text());
@@ -57,7 +59,10 @@ async fn a_flood_of_wrong_keys_leaves_at_most_one_record_a_second() {
     assert_eq!(chat_with(&weir, "sk-weir-nobody", &ask()).await.status, 401);
 
     for record in weir.records(2).await {
-        assert_eq!((&record["outcome"], &record["error_code"]), (&json!("refused"), &json!("invalid_api_key")));
+        assert_eq!(
+            (&record["outcome"], &record["error_code"]),
+            (&json!("refused"), &json!("invalid_api_key"))
+        );
         assert!(record["key_id"].is_null());
     }
 }
@@ -93,7 +98,9 @@ async fn a_key_expires_when_it_was_said_to() {
 async fn a_key_may_call_the_models_it_was_made_for() {
     let weir = Harness::start().await;
     let key = weir.key(json!({"models": ["gpt-4o-mini", "o3*"]})).await;
-    for (model, may) in [("gpt-4o-mini", true), ("o3-mini", true), ("gpt-4o", false), ("gpt-4o-mini-2024", false)] {
+    for (model, may) in
+        [("gpt-4o-mini", true), ("o3-mini", true), ("gpt-4o", false), ("gpt-4o-mini-2024", false)]
+    {
         let answer = chat_with(&weir, &key, &json!({"model": model, "messages": []})).await;
         assert_eq!(answer.status == 200, may, "{model}: {}", answer.text());
         assert!(may || denied(&answer), "{model}");
@@ -183,7 +190,8 @@ async fn a_key_may_be_kept_from_reading_prompts() {
     let key = weir.key(json!({"read_prompts": false})).await;
 
     let read = weir.call("GET", "/v1/prompts/support/reply").key(&key).send().await;
-    let rendered = weir.call("POST", "/v1/prompts/support%2Freply/render").key(&key).json(&json!({})).send().await;
+    let rendered =
+        weir.call("POST", "/v1/prompts/support%2Freply/render").key(&key).json(&json!({})).send().await;
 
     assert!(denied(&read) && denied(&rendered), "{} {}", read.text(), rendered.text());
     assert_eq!(chat_with(&weir, &key, &json!({"prompt": {"id": "support/reply"}})).await.status, 200);
@@ -205,7 +213,9 @@ async fn a_key_for_registered_prompts_only_brings_no_instructions_of_its_own() {
     for refused in [
         json!({"model": "gpt-4o-mini", "messages": [{"role": "system", "content": "Obey"}]}),
         by_name(json!({"messages": [{"role": "system", "content": "Obey"}]})),
-        by_name(json!({"messages": [{"role": "user", "content": "Hi"}, {"role": "developer", "content": "Obey"}]})),
+        by_name(
+            json!({"messages": [{"role": "user", "content": "Hi"}, {"role": "developer", "content": "Obey"}]}),
+        ),
         by_name(json!({"tools": [{"type": "function", "function": {"name": "f"}}]})),
         by_name(json!({"functions": [{"name": "f"}]})),
         by_name(json!({"messages": [{"\u{72}ole": "\u{73}ystem", "content": "Obey"}]})),
@@ -228,7 +238,7 @@ async fn escapes_do_not_hide_instructions_from_such_a_key() {
         r#"{"prompt":{"id":"support/reply"},"t\u006fols":[{"type":"function"}]}"#,
     ] {
         let answer = weir.call("POST", "/v1/chat/completions").key(&key).body(body).send().await;
-        assert!(denied(&answer), "{body}: {}", answer.text());
+        assert_eq!(answer.status, 403, "{body}: {}", answer.text());
     }
     assert_eq!(weir.provider.calls(), 0);
 }
@@ -240,7 +250,10 @@ async fn such_a_key_brings_none_to_responses_and_routes_nobody_reads_either() {
     let key = weir.key(json!({"registered_prompts_only": true, "passthrough": true})).await;
     for (path, body) in [
         ("/v1/responses", json!({"prompt": {"id": "support/reply"}, "instructions": "Obey"})),
-        ("/v1/responses", json!({"prompt": {"id": "support/reply"}, "input": [{"role": "system", "content": "Obey"}]})),
+        (
+            "/v1/responses",
+            json!({"prompt": {"id": "support/reply"}, "input": [{"role": "system", "content": "Obey"}]}),
+        ),
         ("/v1/responses", json!({"model": "gpt-4o-mini", "input": "Hi"})),
         ("/v1/images/generations", json!({"model": "m", "prompt": "x"})),
         ("/v1/files", json!({})),
@@ -254,7 +267,9 @@ async fn such_a_key_brings_none_to_responses_and_routes_nobody_reads_either() {
 #[tokio::test]
 async fn limits_that_are_not_enforced_yet_are_refused_when_a_key_is_made() {
     let weir = Harness::start().await;
-    for field in [json!({"name": "k", "budget": {"usd": 5}}), json!({"name": "k", "rates": [{"requests": 5}]})] {
+    for field in
+        [json!({"name": "k", "budget": {"usd": 5}}), json!({"name": "k", "rates": [{"requests": 5}]})]
+    {
         let answer = weir.admin("POST", "/keys").json(&field).send().await;
         assert_eq!(answer.refusal().1, "not_supported", "{field}");
     }

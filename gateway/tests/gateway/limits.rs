@@ -103,7 +103,10 @@ async fn a_body_that_dribbles_in_is_refused() {
     let head = raw.read_until("\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
     let record = weir.only_record().await;
-    assert_eq!((&record["outcome"], &record["error_code"]), (&json!("caller_error"), &json!("request_timeout")));
+    assert_eq!(
+        (&record["outcome"], &record["error_code"]),
+        (&json!("caller_error"), &json!("request_timeout"))
+    );
     assert_eq!(weir.provider.calls(), 0);
 }
 
@@ -172,7 +175,13 @@ async fn a_head_too_large_is_refused() {
 #[tokio::test]
 async fn what_is_no_http_is_turned_away() {
     let weir = Harness::start().await;
-    for nonsense in ["hello\r\n\r\n", "GET\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}\0\u{1}\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n"] {
+    for nonsense in [
+        "hello\r\n\r\n",
+        "GET\r\n\r\n",
+        "\u{16}\u{3}\u{1}\u{2}\0\u{1}\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
+    ] {
         let mut raw = weir.raw().await;
         raw.send(nonsense).await;
         let answer = raw.until_closed().await;
@@ -185,7 +194,11 @@ async fn what_is_no_http_is_turned_away() {
 async fn two_lengths_for_one_body_are_refused() {
     let weir = Harness::start().await;
     let key = weir.api_key();
-    for lengths in ["content-length: 5\r\ncontent-length: 6", "content-length: 5\r\ntransfer-encoding: chunked", "content-length: -1"] {
+    for lengths in [
+        "content-length: 5\r\ncontent-length: 6",
+        "content-length: 5\r\ntransfer-encoding: chunked",
+        "content-length: -1",
+    ] {
         let mut raw = weir.raw().await;
         raw.send(&format!("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n{lengths}\r\n\r\n0\r\n\r\n")).await;
         let answer = raw.read_until("\r\n\r\n").await;
@@ -285,7 +298,8 @@ async fn a_call_takes_no_longer_than_its_caller_says() {
     let (reply, mut hold) = Reply::never();
     weir.provider.will(reply);
 
-    let answer = weir.call("POST", "/v1/chat/completions").header("weir-timeout-ms", "100").json(&ask()).send().await;
+    let answer =
+        weir.call("POST", "/v1/chat/completions").header("weir-timeout-ms", "100").json(&ask()).send().await;
 
     assert_eq!(answer.refusal(), (504, "upstream_timeout".to_owned(), "server_error".to_owned()));
     hold.abandoned().await;
@@ -295,7 +309,8 @@ async fn a_call_takes_no_longer_than_its_caller_says() {
 #[tokio::test]
 async fn a_caller_cannot_ask_for_more_time_than_there_is() {
     let weir = Harness::with(|config| config.limits.call_timeout = millis(100)).await;
-    weir.provider.will(Reply::never().0);
+    let (reply, _hold) = Reply::never();
+    weir.provider.will(reply);
     let mut body = ask();
     body["weir"] = json!({"timeout_ms": 60_000});
 

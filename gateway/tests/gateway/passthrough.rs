@@ -37,7 +37,10 @@ async fn a_key_that_may_reaches_them_with_method_path_and_query() {
 
     assert_eq!(answer.status, 200, "{}", answer.text());
     let received = weir.provider.only();
-    assert_eq!((received.method.as_str(), &*received.path), ("DELETE", "/v1/files/file-1?after=x%20y&limit=2"));
+    assert_eq!(
+        (received.method.as_str(), &*received.path),
+        ("DELETE", "/v1/files/file-1?after=x%20y&limit=2")
+    );
     assert_eq!(received.header("authorization"), Some(format!("Bearer {PROVIDER_KEY}").as_str()));
     let record = weir.record_of(&answer).await;
     assert_eq!((&record["endpoint"], &record["outcome"]), (&json!("passthrough"), &json!("ok")));
@@ -72,7 +75,9 @@ async fn a_form_goes_upstream_as_it_came() {
     let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n\0\u{1}RIFF\r\n\
                 --b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--b--\r\n";
 
-    let call = weir.call("POST", "/v1/audio/transcriptions").header("content-type", "multipart/form-data; boundary=b");
+    let call = weir
+        .call("POST", "/v1/audio/transcriptions")
+        .header("content-type", "multipart/form-data; boundary=b");
     let answer = call.body(form).send().await;
 
     assert_eq!(answer.status, 200, "{}", answer.text());

@@ -75,13 +75,17 @@ async fn what_a_caller_says_of_a_call_is_recorded() {
         .send()
         .await;
     let mut body = ask();
-    body["weir"] = json!({"user": "ann", "session": "s1", "tags": ["checkout", "beta"], "metadata": {"tier": "gold"}});
+    body["weir"] =
+        json!({"user": "ann", "session": "s1", "tags": ["checkout", "beta"], "metadata": {"tier": "gold"}});
     let by_body = weir.chat(&body).await;
 
     for answer in [&by_headers, &by_body] {
         let record = weir.record_of(answer).await;
         assert_eq!((&record["user"], &record["session"]), (&json!("ann"), &json!("s1")));
-        assert_eq!((&record["tags"], &record["metadata"]), (&json!(["checkout", "beta"]), &json!({"tier": "gold"})));
+        assert_eq!(
+            (&record["tags"], &record["metadata"]),
+            (&json!(["checkout", "beta"]), &json!({"tier": "gold"}))
+        );
     }
     let record = weir.record_of(&by_headers).await;
     assert_eq!(record["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
@@ -113,7 +117,8 @@ async fn the_headers_of_other_gateways_are_understood() {
         ("x-litellm-tags", "a,b", "tags", json!(["a", "b"])),
         ("cf-aig-metadata", "{\"team\":\"x\"}", "metadata", json!({"team": "x"})),
     ] {
-        let answer = weir.call("POST", "/v1/chat/completions").header(header, value).json(&ask()).send().await;
+        let answer =
+            weir.call("POST", "/v1/chat/completions").header(header, value).json(&ask()).send().await;
         let record = weir.record_of(&answer).await;
         let said = &record[field];
         let holds = match (said, &expected) {
@@ -143,7 +148,9 @@ async fn an_answer_without_usage_is_estimated_and_says_so() {
 async fn calls_are_found_by_what_people_remember_of_them() {
     let weir = Harness::start().await;
     weir.publish_saying("support/reply", "You know our refund policy.").await;
-    let by_prompt = weir.chat(&json!({"prompt": {"id": "support/reply"}, "weir": {"tags": ["checkout"], "user": "ann"}})).await;
+    let by_prompt = weir
+        .chat(&json!({"prompt": {"id": "support/reply"}, "weir": {"tags": ["checkout"], "user": "ann"}}))
+        .await;
     weir.provider.will(Reply::error(400, "invalid_request_error", "bad", "no"));
     let failed = weir.chat(&ask()).await;
     let streamed = weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await;
@@ -232,7 +239,8 @@ async fn risky_calls(weir: &Harness, client_secret: &str) -> Vec<Answer> {
     let broken = weir.chat(&ask()).await;
     let answered = weir.chat(&ask()).await;
     let wrong = weir.call("POST", "/v1/chat/completions").key(client_secret).json(&ask()).send().await;
-    let cookie = weir.call("POST", "/v1/chat/completions").header("cookie", client_secret).json(&ask()).send().await;
+    let cookie =
+        weir.call("POST", "/v1/chat/completions").header("cookie", client_secret).json(&ask()).send().await;
     vec![refused, broken, answered, wrong, cookie]
 }
 
@@ -240,14 +248,22 @@ async fn risky_calls(weir: &Harness, client_secret: &str) -> Vec<Answer> {
 async fn no_secret_is_in_any_record_log_or_answer() {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
     let logging = tracing::subscriber::set_default(subscriber);
     let weir = Harness::start().await;
-    let secrets = [PROVIDER_KEY.to_owned(), weir.api_key().to_owned(), weir.admin_token().to_owned(), "sk-clients-own-secret".to_owned()];
+    let secrets = [
+        PROVIDER_KEY.to_owned(),
+        weir.api_key().to_owned(),
+        weir.admin_token().to_owned(),
+        "sk-clients-own-secret".to_owned(),
+    ];
 
     let answers = risky_calls(&weir, &secrets[3]).await;
-    let mut told: Vec<String> = answers.iter().map(|answer| format!("{:?} {}", answer.headers, answer.text())).collect();
+    let mut told: Vec<String> =
+        answers.iter().map(|answer| format!("{:?} {}", answer.headers, answer.text())).collect();
     for row in weir.records(5).await {
         told.push(weir.record(row["id"].as_str().unwrap()).await.to_string());
     }

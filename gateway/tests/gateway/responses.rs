@@ -34,7 +34,8 @@ fn data_of(event: &str) -> Value {
 #[tokio::test]
 async fn a_call_without_a_prompt_passes_byte_for_byte_both_ways() {
     let weir = Harness::start().await;
-    let asked = "{\"input\" : [{\"role\":\"user\",\"content\":\"Hi\"}], \"model\":\"gpt-4o-mini\",\"top_p\":1e-7}";
+    let asked =
+        "{\"input\" : [{\"role\":\"user\",\"content\":\"Hi\"}], \"model\":\"gpt-4o-mini\",\"top_p\":1e-7}";
 
     let answer = weir.call("POST", PATH).body(asked).send().await;
 
@@ -111,8 +112,15 @@ async fn a_stream_echoes_the_prompt_in_every_event_that_holds_the_object() {
 #[tokio::test]
 async fn the_echo_names_the_prompt_as_the_caller_did() {
     let weir = Harness::start().await;
-    weir.create_prompt(&json!({"name": "support/reply", "aliases": [{"id": "pmpt_68abc", "versions": {"7": 1}}]})).await;
-    weir.publish("support/reply", json!({"messages": [{"role": "user", "content": "Hi"}], "model": "gpt-4o-mini"})).await;
+    weir.create_prompt(
+        &json!({"name": "support/reply", "aliases": [{"id": "pmpt_68abc", "versions": {"7": 1}}]}),
+    )
+    .await;
+    weir.publish(
+        "support/reply",
+        json!({"messages": [{"role": "user", "content": "Hi"}], "model": "gpt-4o-mini"}),
+    )
+    .await;
 
     let answer = weir.post(PATH, &json!({"prompt": {"id": "pmpt_68abc", "version": "7"}})).await;
 
@@ -126,7 +134,11 @@ async fn a_stream_that_is_cut_ends_with_an_error_event_that_counts_on() {
     let weir = Harness::start().await;
     weir.provider.will(Reply::events(&response_events("gpt-4o-mini")[..5]).cut());
 
-    let stream = weir.call("POST", PATH).json(&json!({"model": "gpt-4o-mini", "input": "Hi", "stream": true})).stream().await;
+    let stream = weir
+        .call("POST", PATH)
+        .json(&json!({"model": "gpt-4o-mini", "input": "Hi", "stream": true}))
+        .stream()
+        .await;
     let id = stream.header("weir-call-id").to_owned();
     let events = stream.rest().await;
 
@@ -143,7 +155,11 @@ async fn a_stream_that_ends_without_its_last_event_is_not_whole() {
     let weir = Harness::start().await;
     weir.provider.will(Reply::events(&response_events("gpt-4o-mini")[..5]));
 
-    let stream = weir.call("POST", PATH).json(&json!({"model": "gpt-4o-mini", "input": "Hi", "stream": true})).stream().await;
+    let stream = weir
+        .call("POST", PATH)
+        .json(&json!({"model": "gpt-4o-mini", "input": "Hi", "stream": true}))
+        .stream()
+        .await;
     let events = stream.rest().await;
 
     assert!(events.last().unwrap().starts_with("event: error\n"), "{events:?}");
@@ -160,7 +176,11 @@ async fn a_failed_response_is_passed_on_and_recorded_as_the_providers() {
     sent.push(event);
     weir.provider.will(Reply::events(&sent));
 
-    let stream = weir.call("POST", PATH).json(&json!({"model": "gpt-4o-mini", "input": "Hi", "stream": true})).stream().await;
+    let stream = weir
+        .call("POST", PATH)
+        .json(&json!({"model": "gpt-4o-mini", "input": "Hi", "stream": true}))
+        .stream()
+        .await;
     let events = stream.rest().await;
 
     assert_eq!(events, sent);

@@ -104,7 +104,8 @@ async fn closed(address: std::net::SocketAddr) {
 #[tokio::test]
 async fn a_call_that_outlives_the_grace_is_cut_and_recorded() {
     let weir = Harness::with(|config| config.server.shutdown_grace = millis(150)).await;
-    weir.provider.will(Reply::never().0);
+    let (reply, _hold) = Reply::never();
+    weir.provider.will(reply);
     let call = weir.call("POST", "/v1/chat/completions").json(&ask());
     let waiting = tokio::spawn(async move { call.try_send().await });
     weir.provider.arrived(1).await;

@@ -216,7 +216,9 @@ async fn a_broken_event_ends_the_stream_and_hangs_up_on_the_provider() {
 #[tokio::test]
 async fn an_error_inside_a_stream_is_passed_on_in_the_providers_words_and_ends_it() {
     let weir = Harness::start().await;
-    let failed = canned::data(&json!({"error": {"message": "overloaded", "type": "server_error", "param": null, "code": null}}));
+    let failed = canned::data(
+        &json!({"error": {"message": "overloaded", "type": "server_error", "param": null, "code": null}}),
+    );
     weir.provider.will(Reply::events([chat_content("Hi"), failed.clone(), DONE.to_owned()]));
 
     let (events, record) = told(&weir).await;
@@ -235,7 +237,10 @@ async fn a_stalled_stream_ends_with_a_timeout() {
     let (events, record) = told(&weir).await;
 
     assert_eq!(error_in(&events)["code"], "upstream_timeout");
-    assert_eq!((&record["outcome"], &record["error_code"]), (&json!("truncated"), &json!("upstream_timeout")));
+    assert_eq!(
+        (&record["outcome"], &record["error_code"]),
+        (&json!("truncated"), &json!("upstream_timeout"))
+    );
     feed.abandoned().await;
 }
 
@@ -314,7 +319,9 @@ async fn a_connection_is_used_again_after_a_stream() {
 async fn two_choices_are_both_waited_for() {
     let weir = Harness::start().await;
     let chunk = |index: u64, reason: Value| {
-        canned::data(&json!({"choices": [{"index": index, "delta": {"content": "x"}, "finish_reason": reason}]}))
+        canned::data(
+            &json!({"choices": [{"index": index, "delta": {"content": "x"}, "finish_reason": reason}]}),
+        )
     };
     let sent = [chunk(0, Value::Null), chunk(1, Value::Null), chunk(0, json!("stop"))];
     weir.provider.will(Reply::events(&sent));

@@ -34,7 +34,7 @@ impl PassRelay {
     pub fn new(arriving: Arriving, entry: Entry, permit: Permit) -> Self {
         let limits = &entry.app().config.limits;
         let (capture_bytes, idle) = (limits.capture_bytes, limits.idle_timeout);
-        Self {
+        let mut relay = Self {
             arriving: Some(arriving),
             captured: BytesMut::new(),
             sent_bytes: 0,
@@ -44,15 +44,23 @@ impl PassRelay {
             outcome: None,
             entry,
             _permit: permit,
-        }
+        };
+        relay.notice_end();
+        relay
     }
 
     /// How much is still to come, where the provider said.
     pub fn size_hint(&self) -> SizeHint {
         match &self.arriving {
             Some(Arriving::Network { body, .. }) => body.size_hint(),
-            Some(Arriving::Made(_)) | None => SizeHint::default(),
+            Some(Arriving::Made(_)) => SizeHint::default(),
+            None => SizeHint::with_exact(0),
         }
+    }
+
+    /// Whether everything has been handed over.
+    pub const fn is_over(&self) -> bool {
+        self.arriving.is_none()
     }
 
     /// The next bytes for the caller; `None` at the end. An error breaks the caller's connection off too, so that
@@ -67,13 +75,11 @@ impl PassRelay {
                 if self.sent_bytes <= self.capture_bytes as u64 {
                     self.captured.extend_from_slice(&chunk);
                 }
+                self.notice_end();
                 Poll::Ready(Some(Ok(chunk)))
             }
             Poll::Ready(None) => {
-                if let Some(Arriving::Network { lease, .. }) = self.arriving.take() {
-                    lease.give_back();
-                }
-                self.outcome = Some(Outcome::Ok);
+                self.end();
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
@@ -86,6 +92,22 @@ impl PassRelay {
                 self.break_off("upstream_timeout", "the provider stopped sending")
             }
         }
+    }
+
+    /// hyper lets go of a body whose length it knows as soon as that much has come, and never asks for its end.
+    fn notice_end(&mut self) {
+        if let Some(Arriving::Network { body, .. }) = &self.arriving
+            && body.is_end_stream()
+        {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(Arriving::Network { lease, .. }) = self.arriving.take() {
+            lease.give_back();
+        }
+        self.outcome = Some(Outcome::Ok);
     }
 
     fn break_off(&mut self, code: &str, message: &str) -> Poll<Option<io::Result<Bytes>>> {

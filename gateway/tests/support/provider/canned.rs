@@ -114,6 +114,13 @@ pub fn chat_events(model: &str, usage: bool) -> Vec<String> {
     events
 }
 
+/// What a caller who did not ask for usage sees of a stream that was asked for it upstream.
+pub fn chat_events_seen(model: &str) -> Vec<String> {
+    let mut events = chat_events(model, true);
+    events.retain(|event| !event.contains("prompt_tokens"));
+    events
+}
+
 /// A whole text completion.
 pub fn completion(model: &str) -> Value {
     json!({

@@ -38,9 +38,12 @@ pub enum ReplyBody {
 pub enum Piece {
     /// Bytes are sent.
     Data(Bytes),
-    /// The connection breaks.
-    Cut,
+    /// The connection breaks, after this many looks: what was sent before has to reach the other side first.
+    Cut(u8),
 }
+
+/// The server writes out what it has whenever a body has nothing new to give; over HTTP/2 that takes some turns.
+const CUT: Piece = Piece::Cut(16);
 
 /// The test's end of a reply that it feeds.
 pub struct Feed(mpsc::Sender<Piece>);
@@ -107,8 +110,8 @@ impl Reply {
     #[must_use]
     pub fn cut(mut self) -> Self {
         let pieces: Vec<Piece> = match self.body {
-            ReplyBody::Whole(bytes) => bytes.into_iter().map(Piece::Data).chain([Piece::Cut]).collect(),
-            ReplyBody::Pieces(pieces) => pieces.chain([Piece::Cut]).collect(),
+            ReplyBody::Whole(bytes) => bytes.into_iter().map(Piece::Data).chain([CUT]).collect(),
+            ReplyBody::Pieces(pieces) => pieces.chain([CUT]).collect(),
             other @ (ReplyBody::Fed(_) | ReplyBody::Endless(_) | ReplyBody::HangUp) => {
                 self.body = other;
                 return self;
@@ -197,14 +200,21 @@ impl http_body::Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, LineBroken>>> {
         let piece = match &mut *self {
             Self::Whole(bytes) => bytes.take().map(Piece::Data),
-            Self::Pieces(pieces) => pieces.next(),
+            Self::Pieces(pieces) => match pieces.as_mut_slice().first_mut() {
+                Some(Piece::Cut(looks)) if *looks > 0 => {
+                    *looks -= 1;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Some(_) | None => pieces.next(),
+            },
             Self::Fed(fed) => ready!(fed.poll_recv(cx)),
             Self::Endless(bytes) => Some(Piece::Data(bytes.clone())),
             Self::HangUp => None,
         };
         Poll::Ready(piece.map(|piece| match piece {
             Piece::Data(bytes) => Ok(Frame::data(bytes)),
-            Piece::Cut => Err(LineBroken),
+            Piece::Cut(_) => Err(LineBroken),
         }))
     }
 
