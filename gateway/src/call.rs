@@ -46,12 +46,13 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
     let mut permit = app.admission.admit(&head.headers, body.announced())?; //                   413, 503: slot and memory
     let bytes = intake::read(body, &app.config.limits).await?; //                        400, 408, 413
     permit.cover(bytes.len());
+    entry.request_body(&bytes);
     let request = intake::scan(&bytes, head, entry.endpoint())?; //                      400: bytes -> fields, borrowed
     entry.request(&request);
 
-    let resolved = prompt::resolve(app, &caller, &request).await?; //                    403, 404, 422: name -> version
-    entry.prompt(resolved.as_ref());
-    let mut outbound = prompt::merge(&caller, &request, resolved)?; //                   400, 422: version -> edits
+    let found = prompt::find(app, &caller, &request).await?; //                          404: name -> version
+    entry.prompt(found.as_ref());
+    let mut outbound = prompt::merge(&caller, &request, found)?; //                      400, 403, 422: version -> edits
     let targets = outbound.targets(app, &caller)?; //                                    403, 404: model -> routes
 
     let mut plan = Plan::new(targets);

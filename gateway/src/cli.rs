@@ -4,6 +4,7 @@ pub mod calls;
 pub mod check;
 pub mod client;
 pub mod key;
+pub mod prompt;
 pub mod serve;
 mod table;
 
@@ -28,14 +29,21 @@ struct Arguments {
 enum Command {
     /// Runs the gateway.
     Serve(ServeArguments),
-    /// Checks the configuration and prints every problem.
-    Check(ServeArguments),
+    /// Checks the configuration, and prompt files, and prints every problem.
+    Check(check::CheckArguments),
     /// Makes, lists and revokes virtual keys.
     Key {
         #[command(flatten)]
         connection: Connection,
         #[command(subcommand)]
         command: key::Command,
+    },
+    /// Keeps prompts as files, and renders them.
+    Prompt {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: prompt::Command,
     },
     /// Finds recorded calls.
     Calls {
@@ -103,8 +111,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn execute(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(arguments) => serve::run(arguments)?,
-        Command::Check(arguments) => return Ok(check::run(arguments)),
+        Command::Check(arguments) => return check::run(arguments),
         Command::Key { connection, command } => key::run(&connection.open()?, command)?,
+        Command::Prompt { connection, command } => return prompt::run(&connection.open()?, command),
         Command::Calls { connection, command } => calls::run(&connection.open()?, command)?,
         Command::Openapi => say(&admin::openapi()),
     }

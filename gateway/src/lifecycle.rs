@@ -14,13 +14,15 @@ use vocab::Clock;
 
 use crate::admin;
 use crate::app::App;
-use crate::listen::{self, ConnectionLimits, Stopping};
+use crate::listen::{self, ConnectionLimits, Phase, Stopping};
 use crate::start::{self, Access};
 use crate::surface::DataPlane;
 
 /// How long the recorder may take to commit what it holds, after the last call has ended.
 const FLUSH_TIME: Duration = Duration::from_secs(20);
 
+/// How long cut connections may take to file their records.
+const CUT_TIME: Duration = Duration::from_secs(5);
 /// How often records past their retention are looked for.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
 
@@ -35,7 +37,7 @@ pub struct Running {
     /// The program's parts.
     pub app: Arc<App>,
     analytics: Analytics,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Phase>,
     listeners: Vec<JoinHandle<()>>,
 }
 
@@ -73,18 +75,20 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
 impl Running {
     /// Stops accepting, lets calls in flight finish within the grace time, then commits every record.
     pub async fn stop(self) -> Closed {
-        self.stop.send_replace(true);
+        self.stop.send_replace(Phase::Draining);
         let grace = self.app.config.server.shutdown_grace;
-        let drained = async {
+        let mut drained = std::pin::pin!(async {
             for listener in self.listeners {
                 drop(listener.await);
             }
-        };
-        if tokio::time::timeout(grace, drained).await.is_err() {
-            tracing::warn!(
-                inflight = self.app.admission.calls(),
-                "calls were still in flight when the grace time ended"
-            );
+        });
+        if tokio::time::timeout(grace, drained.as_mut()).await.is_err() {
+            let inflight = self.app.admission.calls();
+            tracing::warn!(inflight, "calls still in flight are cut: the grace time is over");
+            self.stop.send_replace(Phase::Cutting);
+            if tokio::time::timeout(CUT_TIME, drained).await.is_err() {
+                tracing::error!("connections did not end: their calls are not on record");
+            }
         }
         let closed = self.analytics.close(FLUSH_TIME).await;
         tracing::info!(records.written = closed.written, records.dropped = closed.dropped, "stopped");

@@ -42,26 +42,42 @@ pub struct ConnectionLimits {
     pub head_bytes: usize,
 }
 
-/// Told once that the program is stopping; cheap to clone.
+/// How far the program is on its way to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Calls are welcome.
+    Serving,
+    /// Calls in flight finish; no new connection is taken.
+    Draining,
+    /// What is still in flight is cut.
+    Cutting,
+}
+
+/// Told how far the program is on its way to its end; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Stopping(watch::Receiver<bool>);
+pub struct Stopping(watch::Receiver<Phase>);
 
 impl Stopping {
-    /// The signal and the switch that turns it on.
-    pub fn channel() -> (watch::Sender<bool>, Self) {
-        let (switch, signal) = watch::channel(false);
+    /// The signal and the switch that moves it on.
+    pub fn channel() -> (watch::Sender<Phase>, Self) {
+        let (switch, signal) = watch::channel(Phase::Serving);
         (switch, Self(signal))
     }
 
     /// Whether it has begun.
     pub fn has_begun(&self) -> bool {
-        *self.0.borrow()
+        *self.0.borrow() >= Phase::Draining
     }
 
     /// Returns when it begins.
     pub async fn begins(&mut self) {
-        // An error means the switch is gone, which also means stop.
-        drop(self.0.wait_for(|stopping| *stopping).await);
+        self.reaches(Phase::Draining).await;
+    }
+
+    /// Returns when `phase` is reached.
+    pub async fn reaches(&mut self, phase: Phase) {
+        // An error means the switch is gone, which also means the end.
+        drop(self.0.wait_for(|reached| *reached >= phase).await);
     }
 }
 
@@ -135,7 +151,11 @@ async fn connection<S, B>(
             ended = serving.as_mut() => ended,
             () = stopping.begins() => {
                 serving.as_mut().graceful_shutdown();
-                serving.await
+                tokio::select! {
+                    ended = serving.as_mut() => ended,
+                    // Dropping the connection drops its calls, and each files its record.
+                    () = stopping.reaches(Phase::Cutting) => return,
+                }
             }
         }
     } else {
@@ -147,7 +167,11 @@ async fn connection<S, B>(
             ended = serving.as_mut() => ended,
             () = stopping.begins() => {
                 serving.as_mut().graceful_shutdown();
-                serving.await
+                tokio::select! {
+                    ended = serving.as_mut() => ended,
+                    // Dropping the connection drops its calls, and each files its record.
+                    () = stopping.reaches(Phase::Cutting) => return,
+                }
             }
         }
     };

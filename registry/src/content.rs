@@ -53,6 +53,21 @@ pub struct Content {
 }
 
 impl Content {
+    /// The names of all its fields in JSON.
+    pub const FIELDS: [&str; 11] = [
+        "messages",
+        "text",
+        "engine",
+        "variables",
+        "model",
+        "fallbacks",
+        "parameters",
+        "tools",
+        "tool_choice",
+        "response_format",
+        "locked",
+    ];
+
     /// The snippets this content includes: the index of the message item and the reference it names.
     pub fn includes(&self) -> impl Iterator<Item = (usize, &str)> {
         self.items().iter().enumerate().filter_map(|(index, item)| match item {

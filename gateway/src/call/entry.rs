@@ -10,11 +10,11 @@ use dialects::watch::Facts;
 use dialects::{Endpoint, extras};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
+use registry::Resolved;
 use vocab::{Id, UsageSource};
 
 use super::authenticate::Caller;
 use super::intake::Request;
-use super::prompt::Serving;
 use super::reply;
 use crate::app::App;
 use crate::refusal::{Kind, Refusal};
@@ -137,7 +137,6 @@ impl Entry {
 
     /// Notes what is asked, before anything can go wrong with it.
     pub fn request(&mut self, request: &Request<'_>) {
-        self.request_body(request.bytes);
         if let Some(timeout) = request.extras.timeout {
             self.deadline = self.deadline.min(self.started + timeout);
         }
@@ -158,8 +157,8 @@ impl Entry {
     }
 
     /// Notes which prompt version serves.
-    pub fn prompt(&mut self, serving: Option<&Serving>) {
-        let Some(Serving { resolved, .. }) = serving else { return };
+    pub fn prompt(&mut self, found: Option<&Resolved>) {
+        let Some(resolved) = found else { return };
         self.record_mut().prompt = Some(PromptUse {
             id: resolved.prompt.id,
             name: resolved.prompt.name.shared(),

@@ -100,9 +100,9 @@ pub fn hops(headers: &HeaderMap) -> Result<u8, Refusal> {
 /// A header that names a prompt: one that cannot be read must not be taken for none.
 fn header<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h str>, Refusal> {
     let Some(value) = headers.get(name) else { return Ok(None) };
-    str::from_utf8(value.as_bytes())
-        .map(Some)
-        .map_err(|_| Refusal::new(Kind::InvalidRequest, format!("the header `{name}` must be UTF-8")).param(name))
+    str::from_utf8(value.as_bytes()).map(Some).map_err(|_| {
+        Refusal::new(Kind::InvalidRequest, format!("the header `{name}` must be UTF-8")).param(name)
+    })
 }
 
 fn header_pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {

@@ -22,14 +22,6 @@ use crate::refusal::{Kind, Refusal};
 use crate::routing::Route;
 use crate::upstream::Outgoing;
 
-/// The version that serves a call, and what it rendered to.
-pub struct Serving {
-    /// The prompt, the version and the label.
-    pub resolved: Resolved,
-    /// Its messages with the call's variables filled in.
-    pub rendered: Rendered,
-}
-
 /// What will go upstream: the caller's body and what is to change in it.
 pub struct Outbound<'a> {
     edit: Edit<'a>,
@@ -50,20 +42,10 @@ pub struct Shape {
     pub stream: bool,
 }
 
-/// Finds and renders the version the request names; `None` when it names none.
-pub async fn resolve(app: &App, caller: &Caller, request: &Request<'_>) -> Result<Option<Serving>, Refusal> {
-    let Some(naming) = &request.naming else {
-        return Ok(None);
-    };
-    if request.endpoint == Endpoint::Embeddings {
-        return Err(
-            Refusal::new(Kind::NotSupported, "embeddings take no prompt: send `input`").param("prompt")
-        );
-    }
-    let resolved = app.registry.resolve(&caller.key.project, &naming.reference).await?;
-    may_use(caller, &resolved, naming.reference.selector.as_ref())?;
-    let rendered = resolved.version.template.render(&naming.variables)?;
-    Ok(Some(Serving { resolved, rendered }))
+/// Finds the version the request names; `None` when it names none.
+pub async fn find(app: &App, caller: &Caller, request: &Request<'_>) -> Result<Option<Resolved>, Refusal> {
+    let Some(naming) = &request.naming else { return Ok(None) };
+    Ok(Some(app.registry.resolve(&caller.key.project, &naming.reference).await?))
 }
 
 /// Whether the key's scope covers this prompt and this way of naming it.
@@ -97,26 +79,25 @@ pub fn may_use(caller: &Caller, resolved: &Resolved, selector: Option<&Selector>
 pub fn merge<'a>(
     caller: &Caller,
     request: &Request<'a>,
-    serving: Option<Serving>,
+    found: Option<Resolved>,
 ) -> Result<Outbound<'a>, Refusal> {
     let mut edit = Edit::new();
     if caller.key.scope.registered_prompts_only {
-        refuse_own_instructions(request, serving.is_some())?;
+        refuse_own_instructions(request, found.is_some())?;
     }
     naming::cut(&request.body, &mut edit);
     extras::cut(&request.body, &mut edit);
     let (mut fallbacks, mut echo, mut model) = (Vec::new(), None, None);
-    if let Some(serving) = serving {
-        let version = serving.resolved.version;
-        let contribution = contribution(&version.content, serving.rendered);
-        merge::merge(request.endpoint, &request.body, &contribution, &mut edit)?;
+    if let (Some(resolved), Some(naming)) = (found, &request.naming) {
+        may_use(caller, &resolved, naming.reference.selector.as_ref())?;
+        let version = &resolved.version;
+        let rendered = version.template.render(&naming.variables)?;
+        merge::merge(request.endpoint, &request.body, &contribution(&version.content, rendered), &mut edit)?;
         model.clone_from(&version.content.model);
         fallbacks.clone_from(&version.content.fallbacks);
-        echo = request
-            .naming
-            .as_ref()
-            .filter(|_| request.endpoint == Endpoint::Responses)
-            .map(|naming| echo_object(&naming.echo_id, &version.number.to_string(), &naming.variables));
+        if request.endpoint == Endpoint::Responses {
+            echo = Some(echo_object(&naming.echo_id, &version.number.to_string(), &naming.variables));
+        }
     }
     let Some(model) = request.model.as_deref().map(str::to_owned).or(model) else {
         return Err(Refusal::new(Kind::InvalidRequest, "no model: name one in `model`").param("model"));

@@ -1,23 +1,58 @@
-//! `weir check`: the configuration's problems, each with file, line and fix.
+//! `weir check`: the problems of the configuration and of prompt files, each with file, line and fix.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use registry::files;
+use registry::template::Template;
+
+use super::prompt::paths;
 use super::{ServeArguments, complain, say};
 
+/// What `check` takes.
+#[derive(Debug, clap::Args)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    serve: ServeArguments,
+    /// A folder of prompt files to check too.
+    #[arg(long, value_name = "DIR")]
+    prompts: Option<PathBuf>,
+}
+
 /// Prints every problem; exit code 1 if there is any.
-pub fn run(arguments: &ServeArguments) -> ExitCode {
-    match arguments.load() {
+pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
+    let mut problems = Vec::new();
+    match arguments.serve.load() {
         Ok(config) => {
             for notice in &config.notices {
                 say(&format!("note: {notice}"));
             }
             let providers: Vec<&str> = config.providers.iter().map(|provider| &*provider.name).collect();
             say(&format!("the configuration is sound; providers: {}", providers.join(", ")));
-            ExitCode::SUCCESS
         }
-        Err(problems) => {
-            complain(&problems.to_string());
-            ExitCode::FAILURE
-        }
+        Err(found) => problems.push(found.to_string()),
     }
+    if let Some(dir) = &arguments.prompts {
+        let files = paths(dir)?;
+        for path in files.values() {
+            problems.extend(prompt_problems(path)?);
+        }
+        say(&format!("{} prompt files checked", files.len()));
+    }
+    for problem in &problems {
+        complain(problem);
+    }
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn prompt_problems(path: &Path) -> anyhow::Result<Vec<String>> {
+    let text = std::fs::read_to_string(path)?;
+    let shown = path.display();
+    let file = match files::read(&text) {
+        Ok(file) => file,
+        Err(problem) => return Ok(vec![format!("{shown}: {problem}")]),
+    };
+    let problems = Template::compile(&file.content).err().unwrap_or_default();
+    let line = |problem| format!("{shown}: line {}: {problem}", files::line_of(&text, problem));
+    Ok(problems.iter().map(line).collect())
 }

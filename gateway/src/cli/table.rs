@@ -1,7 +1,7 @@
 //! Rows for a terminal, in columns as wide as their widest cell.
 
 /// The rows under their headings, two blanks between columns.
-pub fn lay_out<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
+pub(super) fn lay_out<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = headings.map(|heading| heading.chars().count());
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -1,0 +1,289 @@
+//! `weir prompt`: prompts as files, for git and CI. A file is a prompt; its path below the folder is its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use registry::content::Content;
+use registry::files::{self, PromptFile};
+use serde_json::{Map, Value, json};
+use similar::TextDiff;
+use vocab::{LabelName, PromptName};
+
+use super::client::{Client, segment};
+use super::{complain, say};
+
+/// The most prompt files one folder may hold.
+const FILES_MAX: usize = 100_000;
+/// Lines of context around a difference.
+const CONTEXT_LINES: usize = 3;
+
+/// What can be done with prompts.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Writes every prompt into a folder, one file each.
+    Pull {
+        /// The folder.
+        dir: PathBuf,
+        /// Which version of each prompt: a label, `latest` or a version.
+        #[arg(long, default_value = "latest", value_name = "SELECTOR")]
+        version: String,
+    },
+    /// Publishes every file that differs from its prompt's latest version.
+    Push {
+        /// The folder.
+        dir: PathBuf,
+        /// Labels to put on the published versions.
+        #[arg(long = "label", value_name = "LABEL")]
+        labels: Vec<String>,
+        /// What changed and why.
+        #[arg(short, long, value_name = "TEXT")]
+        message: Option<String>,
+        /// Prints what would be published, and publishes nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Shows how a folder differs from the registry; exit code 1 if it does.
+    Diff {
+        /// The folder.
+        dir: PathBuf,
+        /// Which version of each prompt to compare with.
+        #[arg(long, default_value = "latest", value_name = "SELECTOR")]
+        version: String,
+    },
+    /// Renders a prompt of the registry with variables.
+    Render {
+        /// The reference, `name[@selector]`.
+        reference: String,
+        /// A variable, `name=value`; a value that is JSON is taken as such.
+        #[arg(short, long = "var", value_name = "NAME=VALUE")]
+        variables: Vec<String>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs one of the commands.
+pub fn run(client: &Client, command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Pull { dir, version } => pull(client, dir, version)?,
+        Command::Push { dir, labels, message, dry_run } => {
+            let push = Push { client, labels, message: message.as_deref(), dry_run: *dry_run };
+            push.run(dir)?;
+        }
+        Command::Diff { dir, version } => return diff(client, dir, version),
+        Command::Render { reference, variables, json } => render(client, reference, variables, *json)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn pull(client: &Client, dir: &Path, version: &str) -> anyhow::Result<()> {
+    let mut written = 0_usize;
+    for (name, text) in registered(client, version)? {
+        let path = dir.join(files::path_of(&name));
+        let folder = path.parent().context("a prompt file has a folder")?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        written += 1;
+    }
+    complain(&format!("{written} prompts written to {}", dir.display()));
+    Ok(())
+}
+
+struct Push<'a> {
+    client: &'a Client,
+    labels: &'a [String],
+    message: Option<&'a str>,
+    dry_run: bool,
+}
+
+impl Push<'_> {
+    fn run(&self, dir: &Path) -> anyhow::Result<()> {
+        let local = local(dir)?;
+        anyhow::ensure!(!local.is_empty(), "there is no prompt file in {}", dir.display());
+        let registered = registered(self.client, "latest")?;
+        let mut published = 0_usize;
+        for (name, file) in &local {
+            let same = registered.get(name).is_some_and(|text| *text == without_labels(file));
+            if same && self.labels.is_empty() && file.labels.is_empty() {
+                continue;
+            }
+            published += 1;
+            if self.dry_run {
+                say(&format!(
+                    "would publish {name}{}",
+                    if registered.contains_key(name) { "" } else { " (new)" }
+                ));
+                continue;
+            }
+            let made = self.publish(name, file).with_context(|| format!("cannot publish `{name}`"))?;
+            say(&format!("{name}@{} ({})", made["version"], made["semver"].as_str().unwrap_or_default()));
+        }
+        let deed = if self.dry_run { "to publish" } else { "published" };
+        complain(&format!("{published} of {} prompts {deed}, the others are as registered", local.len()));
+        Ok(())
+    }
+
+    fn publish(&self, name: &PromptName, file: &PromptFile) -> anyhow::Result<Value> {
+        let mut body = match serde_json::to_value(&file.content)? {
+            Value::Object(content) => content,
+            other => anyhow::bail!("a version is an object, not {other}"),
+        };
+        if !file.metadata.is_empty() {
+            body.insert("metadata".into(), Value::Object(file.metadata.clone()));
+        }
+        let labels: Vec<&str> =
+            file.labels.iter().map(LabelName::as_str).chain(self.labels.iter().map(String::as_str)).collect();
+        if !labels.is_empty() {
+            body.insert("labels".into(), json!(labels));
+        }
+        if let Some(message) = self.message {
+            body.insert("commit_message".into(), json!(message));
+        }
+        let path = format!("/prompts/{}", segment(name.as_str()));
+        let made = self.client.post(&format!("{path}/versions"), &Value::Object(body))?;
+        let mut about = Map::new();
+        if let Some(description) = &file.description {
+            about.insert("description".into(), json!(description));
+        }
+        if !file.tags.is_empty() {
+            about.insert("tags".into(), json!(file.tags));
+        }
+        if !file.aliases.is_empty() {
+            about.insert("aliases".into(), json!(file.aliases));
+        }
+        if !about.is_empty() {
+            self.client.patch(&path, &Value::Object(about))?;
+        }
+        Ok(made)
+    }
+}
+
+fn diff(client: &Client, dir: &Path, version: &str) -> anyhow::Result<ExitCode> {
+    let local: BTreeMap<PromptName, String> =
+        local(dir)?.into_iter().map(|(name, file)| (name, without_labels(&file))).collect();
+    let registered = registered(client, version)?;
+    let names: BTreeSet<&PromptName> = local.keys().chain(registered.keys()).collect();
+    let nothing = String::new();
+    let mut differs = false;
+    for name in names {
+        let (there, here) = (registered.get(name).unwrap_or(&nothing), local.get(name).unwrap_or(&nothing));
+        if there != here {
+            differs = true;
+            let diff = TextDiff::from_lines(there, here);
+            let headings = (format!("registry/{name}"), format!("{}/{name}", dir.display()));
+            let text = diff
+                .unified_diff()
+                .context_radius(CONTEXT_LINES)
+                .header(&headings.0, &headings.1)
+                .to_string();
+            say(text.trim_end());
+        }
+    }
+    Ok(if differs { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn render(client: &Client, reference: &str, variables: &[String], as_json: bool) -> anyhow::Result<()> {
+    let (name, selector) =
+        reference.split_once('@').map_or((reference, None), |(name, rest)| (name, Some(rest)));
+    let mut values = Map::new();
+    for variable in variables {
+        let (key, value) =
+            variable.split_once('=').with_context(|| format!("`{variable}`: write NAME=VALUE"))?;
+        values.insert(key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| json!(value)));
+    }
+    let mut body = json!({"variables": values});
+    if let (Some(selector), Value::Object(fields)) = (selector, &mut body) {
+        fields.insert("version".into(), json!(selector));
+    }
+    let rendered = client.post(&format!("/prompts/{}/render", segment(name)), &body)?;
+    if as_json {
+        say(&rendered.to_string());
+        return Ok(());
+    }
+    for message in rendered["messages"].as_array().into_iter().flatten() {
+        say(&format!("--- {}", message["role"].as_str().unwrap_or("placeholder")));
+        let content = &message["content"];
+        say(&content.as_str().map_or_else(|| content.to_string(), str::to_owned));
+    }
+    Ok(())
+}
+
+/// Every prompt of the registry as the text of its file, by name.
+fn registered(client: &Client, version: &str) -> anyhow::Result<BTreeMap<PromptName, String>> {
+    let mut texts = BTreeMap::new();
+    for prompt in client.all("/prompts", &[])? {
+        let name: PromptName =
+            serde_json::from_value(prompt["name"].clone()).context("a prompt without a name")?;
+        let path = format!("/prompts/{}/versions/{}", segment(name.as_str()), segment(version));
+        // A prompt without this label, or without any version yet, has no file.
+        let Some(stored) = client.find(&path)? else { continue };
+        let file = file_of(&prompt, stored).with_context(|| format!("cannot read `{name}`"))?;
+        texts.insert(name, files::write(&file));
+    }
+    Ok(texts)
+}
+
+/// A stored version as a file. Labels say what serves now, not what the prompt is: they stay in the registry.
+fn file_of(prompt: &Value, stored: Value) -> anyhow::Result<PromptFile> {
+    let Value::Object(mut stored) = stored else { anyhow::bail!("a version is an object") };
+    let metadata =
+        stored.remove("metadata").and_then(|metadata| metadata.as_object().cloned()).unwrap_or_default();
+    stored.retain(|field, _| Content::FIELDS.contains(&field.as_str()));
+    Ok(PromptFile {
+        name: None,
+        description: prompt["description"].as_str().filter(|text| !text.is_empty()).map(str::to_owned),
+        tags: serde_json::from_value(prompt["tags"].clone()).unwrap_or_default(),
+        labels: Vec::new(),
+        aliases: serde_json::from_value(prompt["aliases"].clone()).unwrap_or_default(),
+        metadata,
+        content: serde_json::from_value(Value::Object(stored))?,
+    })
+}
+
+fn without_labels(file: &PromptFile) -> String {
+    files::write(&PromptFile { labels: Vec::new(), name: None, ..file.clone() })
+}
+
+/// Every prompt file below a folder, by the prompt's name.
+pub fn local(dir: &Path) -> anyhow::Result<BTreeMap<PromptName, PromptFile>> {
+    let mut found = BTreeMap::new();
+    for (name, path) in paths(dir)? {
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file = files::read(&text).with_context(|| path.display().to_string())?;
+        found.insert(name, file);
+    }
+    Ok(found)
+}
+
+/// Where the prompt files below a folder are, by the prompt's name.
+pub fn paths(dir: &Path) -> anyhow::Result<BTreeMap<PromptName, PathBuf>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in
+            std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?
+        {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if path.extension().is_none_or(|extension| extension != files::EXTENSION) {
+                continue;
+            }
+            anyhow::ensure!(
+                found.len() < FILES_MAX,
+                "{} holds more than {FILES_MAX} prompt files",
+                dir.display()
+            );
+            let name = files::name_of(path.strip_prefix(dir).unwrap_or(&path))?;
+            found.insert(name, path);
+        }
+    }
+    Ok(found)
+}
