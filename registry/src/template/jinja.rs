@@ -2,8 +2,8 @@
 //!
 //! No files, no clock, no randomness, no other templates; undefined names are errors; values are inserted raw (no
 //! escaping for HTML), lists and objects as compact JSON, null as nothing; one newline at the end of a text is cut.
-//! Limits: see the constants. A page that joins a text to itself again and again can still use much memory before a
-//! limit stops it: publishing is for people who are trusted.
+//! Limits: see the constants. What they do not catch is a page that joins a text to itself again and again, or sorts
+//! great lists in a loop: steps are counted, not what one step does. Publishing is for people who are trusted.
 
 mod environment;
 mod failure;
@@ -12,6 +12,7 @@ mod reading;
 mod size;
 
 use std::sync::Arc;
+use std::thread;
 
 use minijinja::value::Object;
 use minijinja::{Environment, Value};
@@ -30,6 +31,9 @@ const STEPS: u64 = 100_000;
 const OUTPUT_BYTES: usize = 1 << 20;
 /// The longest page.
 const PAGE_BYTES: usize = 1 << 20;
+/// The stack for pages that can put lists into lists as often as they have steps; the engine prints, compares and
+/// frees them by recursion, and a stack that overflows ends the process.
+const DEEP_STACK_BYTES: usize = 256 << 20;
 
 /// Words of the language.
 const RESERVED: [&str; 16] = [
@@ -61,6 +65,9 @@ pub(super) struct Library {
 pub(super) struct Page {
     name: String,
     spot: Spot,
+    bytes: usize,
+    /// Whether it sets attributes of a namespace, the one way to carry a value from one round of a loop to the next.
+    nests: bool,
 }
 
 impl Default for Library {
@@ -85,7 +92,7 @@ impl Library {
         for (variable, required) in reading.variables() {
             slots.insert(variable, required);
         }
-        Ok(Page { name, spot })
+        Ok(Page { name, spot, bytes: text.len(), nests: reading.nests })
     }
 
     /// Begins filling in the pages for one call.
@@ -113,12 +120,25 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     /// Fills in one page.
     pub(super) fn render(&mut self, page: &Page) -> Result<String, RenderError> {
-        let mut output = LimitedOutput::new(self.room);
+        if !page.nests {
+            return self.run(page);
+        }
+        thread::scope(|scope| {
+            let deep = thread::Builder::new().stack_size(DEEP_STACK_BYTES);
+            let rendering = deep
+                .spawn_scoped(scope, || self.run(page))
+                .map_err(|_| page.spot.failure("", &failure::no_thread()))?;
+            rendering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    fn run(&mut self, page: &Page) -> Result<String, RenderError> {
+        let mut output = LimitedOutput::new(page.bytes, self.room);
         let rendered = self
             .environment
             .get_template(&page.name)
             .and_then(|template| template.render_captured_to(self.context.clone(), &mut output));
-        let captured = rendered.map_err(|error| self.explain(&error, page, output.is_full()))?;
+        let captured = rendered.map_err(|error| self.explain(&error, page))?;
         let (used, _) = captured.state().fuel_levels().unwrap_or_default();
         self.steps =
             self.steps.checked_sub(used).ok_or_else(|| page.spot.failure("", &failure::too_many_steps()))?;
@@ -127,13 +147,12 @@ impl Session<'_> {
         Ok(text)
     }
 
-    fn explain(&self, error: &minijinja::Error, page: &Page, full: bool) -> RenderError {
+    fn explain(&self, error: &minijinja::Error, page: &Page) -> RenderError {
         if let Some(name) = failure::missing_name(error).filter(|name| !self.knows(name)) {
             return RenderError::Missing(vec![name.to_owned()]);
         }
-        let flaw = if full { failure::too_much_output() } else { failure::flaw(error) };
         let source = self.environment.get_template(&page.name).map(|template| template.source().to_owned());
-        page.spot.failure(&source.unwrap_or_default(), &flaw)
+        page.spot.failure(&source.unwrap_or_default(), &failure::flaw(error))
     }
 
     fn knows(&self, name: &str) -> bool {

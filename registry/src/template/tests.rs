@@ -156,6 +156,19 @@ fn pages_nested_to_the_limit_do_not_exhaust_the_stack() {
 }
 
 #[test]
+fn lists_in_lists_without_end_do_not_exhaust_the_stack() {
+    for end in ["{{ ns.x }}", "{{ ns.x|string }}", "{{ ns.x == [ns.x] }}", "{{ ns.x|tojson(indent=1) }}", ""]
+    {
+        for rounds in [3_000, 12_000, 90_000] {
+            let text = format!(
+                "{{% set ns = namespace(x=[]) %}}{{% for i in range({rounds}) %}}{{% set ns.x = [ns.x] %}}{{% endfor %}}{end}"
+            );
+            drop(compile_text("jinja", &text).unwrap().render(&Variables::new()));
+        }
+    }
+}
+
+#[test]
 fn variables_are_listed_with_what_they_take() {
     let template = compile(json!({
         "messages": [

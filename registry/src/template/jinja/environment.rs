@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
-use super::STEPS;
+use super::output::LimitedOutput;
+use super::{OUTPUT_BYTES, STEPS};
 
 /// The deepest nesting of blocks and calls.
 const DEPTH: usize = 100;
@@ -121,15 +122,16 @@ fn to_json(value: &Value, indent: Option<usize>, options: Kwargs) -> Result<Stri
     if value.is_undefined() {
         return Err(Error::from(ErrorKind::UndefinedError));
     }
-    let Some(indent) = indent else {
-        return serde_json::to_string(value).map_err(|error| refuse_json(&error));
+    let mut json = LimitedOutput::new(0, OUTPUT_BYTES);
+    let written = match indent.map(|indent| " ".repeat(indent.min(INDENT))) {
+        None => serde_json::to_writer(&mut json, value),
+        Some(indent) => {
+            let formatter = PrettyFormatter::with_indent(indent.as_bytes());
+            value.serialize(&mut Serializer::with_formatter(&mut json, formatter))
+        }
     };
-    let indent = " ".repeat(indent.min(INDENT));
-    let mut json = Vec::new();
-    let mut serializer =
-        Serializer::with_formatter(&mut json, PrettyFormatter::with_indent(indent.as_bytes()));
-    value.serialize(&mut serializer).map_err(|error| refuse_json(&error))?;
-    Ok(String::from_utf8_lossy(&json).into_owned())
+    written.map_err(|error| refuse_json(&error))?;
+    Ok(json.into_text())
 }
 
 fn refuse_json(error: &serde_json::Error) -> Error {

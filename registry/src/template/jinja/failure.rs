@@ -9,6 +9,7 @@ use super::{OUTPUT_BYTES, STEPS};
 pub(super) fn flaw(error: &Error) -> Flaw {
     let message = match (error.kind(), error.detail()) {
         (ErrorKind::OutOfFuel, _) => return Flaw { offset: offset(error), ..too_many_steps() },
+        (ErrorKind::WriteFailure, _) => return Flaw { offset: offset(error), ..too_much_output() },
         (ErrorKind::UndefinedError | ErrorKind::SyntaxError, Some(detail)) => detail.to_owned(),
         (kind, Some(detail)) => format!("{kind}: {detail}"),
         (kind, None) => kind.to_string(),
@@ -25,12 +26,17 @@ pub(super) fn too_many_steps() -> Flaw {
 }
 
 /// The pages wrote too much.
-pub(super) fn too_much_output() -> Flaw {
+fn too_much_output() -> Flaw {
     let limit = OUTPUT_BYTES >> 20;
     Flaw {
         offset: 0,
         message: format!("the prompt grows beyond {limit} MiB, the limit for the engine jinja"),
     }
+}
+
+/// The machine is out of threads.
+pub(super) fn no_thread() -> Flaw {
+    Flaw { offset: 0, message: "there is no thread free to render this prompt: try again".to_owned() }
 }
 
 /// The name that was undefined where the page failed, if it is a plain name and not an attribute.

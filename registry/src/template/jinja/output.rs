@@ -6,18 +6,12 @@ use std::io::{Error, Write};
 pub(super) struct LimitedOutput {
     bytes: Vec<u8>,
     limit: usize,
-    full: bool,
 }
 
 impl LimitedOutput {
-    /// An empty output.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), limit, full: false }
-    }
-
-    /// Whether something did not fit.
-    pub(super) const fn is_full(&self) -> bool {
-        self.full
+    /// An empty output that expects so many bytes.
+    pub(super) fn new(expected: usize, limit: usize) -> Self {
+        Self { bytes: Vec::with_capacity(expected), limit }
     }
 
     /// What was written.
@@ -30,7 +24,6 @@ impl LimitedOutput {
 impl Write for &mut LimitedOutput {
     fn write(&mut self, buffer: &[u8]) -> Result<usize, Error> {
         if self.bytes.len() + buffer.len() > self.limit {
-            self.full = true;
             return Err(Error::other("the output is full"));
         }
         self.bytes.extend_from_slice(buffer);

@@ -15,6 +15,8 @@ use super::{Flaw, environment, failure, size};
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     uses: IndexMap<String, Use>,
+    /// Whether it sets attributes of a namespace.
+    pub(super) nests: bool,
 }
 
 /// How a name is used.
@@ -40,7 +42,7 @@ pub(super) fn read(source: &str) -> Result<Reading, Vec<Flaw>> {
     for (name, used) in &mut reader.uses {
         used.certain &= !set_somewhere.contains(name.as_str());
     }
-    Ok(Reading { uses: reader.uses })
+    Ok(Reading { uses: reader.uses, nests: reader.nests })
 }
 
 impl Reading {
@@ -58,6 +60,7 @@ struct Reader<'s> {
     assigned: HashSet<&'s str>,
     uses: IndexMap<String, Use>,
     flaws: Vec<Flaw>,
+    nests: bool,
     /// How many conditions and loops the place being read depends on.
     conditions: usize,
 }
@@ -208,7 +211,10 @@ impl<'s> Reader<'s> {
             Expr::Var(name) => self.assign_name(name.id),
             Expr::List(list) => list.items.iter().for_each(|item| self.assign(item)),
             Expr::Tuple(tuple) => tuple.items.iter().for_each(|item| self.assign(item)),
-            Expr::GetAttr(attribute) => self.expression(&attribute.expr),
+            Expr::GetAttr(attribute) => {
+                self.nests = true;
+                self.expression(&attribute.expr);
+            }
             other => self.expression(other),
         }
     }
