@@ -1,6 +1,7 @@
 //! A SIGTERM under load loses no record: what clients got and what the store holds are counted against each other.
 
-use std::process::{Command, Stdio};
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -29,20 +30,29 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
     println!("whole answers: {whole}\nstreams: {streams}");
     ensure!(status.success(), "the gateway ended with {status}");
 
+    let reached = stage.count_provider_calls()?;
     let _gateway = stage.start_gateway()?;
     let records = stage.count_records()?;
     let answered = sum(&whole, "ok") + sum(&streams, "ok");
     let broken = sum(&whole, "broken") + sum(&streams, "broken");
-    let recorded = records.get(&200).copied().unwrap_or_default();
-    println!("answered whole with 200: {answered}; cut: {broken}; records by status: {records:?}");
+    println!(
+        "answered whole with 200: {answered}; cut: {broken}; reached the provider: {reached}; records by status: {records:?}"
+    );
+    compare(answered, broken, reached, &records)
+}
+
+fn compare(answered: u64, broken: u64, reached: u64, records: &BTreeMap<u64, u64>) -> anyhow::Result<()> {
+    let with_200 = records.get(&200).copied().unwrap_or_default();
+    let all: u64 = records.values().sum();
     ensure!(answered > 0, "nothing was answered: the load did not reach the gateway");
-    ensure!(recorded >= answered, "{} answered calls have no record", answered - recorded);
+    ensure!(with_200 >= answered, "{} answered calls have no record", answered - with_200);
+    ensure!(all >= reached, "{} calls that reached the provider have no record", reached - all);
     // A call cut by the stop has a record too; anything beyond is one call recorded twice.
-    ensure!(recorded <= answered + broken, "{} records stand for no call", recorded - answered - broken);
+    ensure!(with_200 <= answered + broken, "{} records stand for no call", with_200 - answered - broken);
     Ok(())
 }
 
-fn start_load(stage: &Stage, stream: bool, more: &[&str]) -> anyhow::Result<std::process::Child> {
+fn start_load(stage: &Stage, stream: bool, more: &[&str]) -> anyhow::Result<Child> {
     let body = stage.folder.join(if stream { "stream.json" } else { "whole.json" });
     let messages = json!([{ "role": "user", "content": "Does anything get lost?" }]);
     let request = json!({ "model": "mock-model", "messages": messages, "stream": stream });
@@ -52,7 +62,7 @@ fn start_load(stage: &Stage, stream: bool, more: &[&str]) -> anyhow::Result<std:
     command.stdout(Stdio::piped()).spawn().context("cannot start the load generator")
 }
 
-fn finish(load: std::process::Child) -> anyhow::Result<Value> {
+fn finish(load: Child) -> anyhow::Result<Value> {
     let output = load.wait_with_output()?;
     ensure!(output.status.success(), "the load generator ended with {}", output.status);
     Ok(serde_json::from_slice(&output.stdout)?)
@@ -60,4 +70,22 @@ fn finish(load: std::process::Child) -> anyhow::Result<Value> {
 
 fn sum(report: &Value, key: &str) -> u64 {
     report[key].as_u64().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_record_and_a_doubled_one_are_both_seen() {
+        let records = |with_200: u64| BTreeMap::from([(200, with_200), (503, 2)]);
+        assert!(compare(10, 1, 11, &records(10)).is_ok());
+        assert!(compare(10, 1, 11, &records(11)).is_ok());
+        for (reached, with_200, said) in
+            [(10, 9, "1 answered calls"), (14, 11, "1 calls that reached"), (10, 12, "1 records stand")]
+        {
+            let refused = compare(10, 1, reached, &records(with_200)).unwrap_err().to_string();
+            assert!(refused.starts_with(said), "{refused}");
+        }
+    }
 }

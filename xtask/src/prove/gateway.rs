@@ -1,5 +1,6 @@
 //! The release binary and the mock provider as processes of a proof, ended with it.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -98,6 +99,13 @@ impl Stage {
         Ok(())
     }
 
+    /// How many calls have reached the mock provider.
+    pub(crate) fn count_provider_calls(&self) -> anyhow::Result<u64> {
+        let url = format!("http://{}/_mock/stats", self.provider);
+        let stats: Value = ureq::get(&url).call()?.body_mut().read_json()?;
+        Ok(stats["completions"].as_u64().unwrap_or_default() + stats["streams"].as_u64().unwrap_or_default())
+    }
+
     /// Starts the gateway and waits until it is ready.
     pub(crate) fn start_gateway(&self) -> anyhow::Result<Process> {
         let mut command = Command::new(self.programs.join("weir"));
@@ -118,8 +126,8 @@ impl Stage {
     }
 
     /// How many records there are by status, read through the admin API page by page.
-    pub(crate) fn count_records(&self) -> anyhow::Result<std::collections::BTreeMap<u64, u64>> {
-        let mut counts = std::collections::BTreeMap::new();
+    pub(crate) fn count_records(&self) -> anyhow::Result<BTreeMap<u64, u64>> {
+        let mut counts = BTreeMap::new();
         let mut cursor = String::new();
         loop {
             let url = format!("http://{}/api/v1/calls?limit={PAGE}&from=-1h{cursor}", self.admin);
