@@ -39,7 +39,8 @@ fn refused(fault: Fault) -> Box<Failure> {
         FailureClass::ModelGone => StatusCode::NOT_FOUND,
         _ => StatusCode::BAD_REQUEST,
     };
-    let body = dialects::fault::write_error(&fault.message, "invalid_request_error", None, fault.code.as_deref());
+    let body =
+        dialects::fault::write_error(&fault.message, "invalid_request_error", None, fault.code.as_deref());
     failure(fault, status, body)
 }
 
