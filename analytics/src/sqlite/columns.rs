@@ -325,3 +325,70 @@ pub(super) fn endpoint(fields: &Fields<'_>) -> Endpoint {
     let name = fields.text(Column::Endpoint).unwrap_or_default();
     endpoints.into_iter().find(|endpoint| endpoint.as_str() == name).unwrap_or(Endpoint::Passthrough)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use vocab::{Id, Time};
+
+    use super::*;
+    use crate::record::Record;
+    use crate::row::BodyPolicy;
+
+    fn record() -> Record {
+        let started = Time(1_795_996_800_000_000);
+        Record::begin(Id::at(started), "default".into(), started, Endpoint::Responses)
+    }
+
+    fn packed(record: &Record) -> String {
+        let mut out = String::new();
+        pack(&Row::new(record, "node", BodyPolicy::Full, false), &mut out);
+        out
+    }
+
+    #[test]
+    fn every_column_has_its_place() {
+        let text = packed(&record());
+        let values: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!(values.len(), NAMES.len());
+        let value = |name| &values[NAMES.iter().position(|known| *known == name).unwrap()];
+        assert_eq!((value("project"), value("node")), (&"default".into(), &"node".into()));
+        assert_eq!((value("outcome"), value("body_state")), (&"internal".into(), &"full".into()));
+        assert_eq!((value("endpoint"), value("attempts")), (&"responses".into(), &0.into()));
+    }
+
+    #[test]
+    fn reading_stops_at_the_last_column_needed() {
+        let text = packed(&record());
+        let fields = Fields::read(&text, Column::Status);
+        assert_eq!((fields.int(Column::Status), fields.text(Column::Outcome)), (Some(500), None));
+        assert_eq!(Fields::read_all(&text).text(Column::Node).as_deref(), Some("node"));
+    }
+
+    #[test]
+    fn what_is_no_packed_row_has_no_columns() {
+        for text in ["", "[", "[]", "no array", "[\"", "[\"\\", "[[", "[1,", "null"] {
+            let fields = Fields::read_all(text);
+            assert_eq!((fields.text(Column::Node), fields.int(Column::Status)), (None, None), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn words_survive_packing(user in "(?s).{0,40}", tags in prop::collection::vec("(?s).{0,10}", 0..4)) {
+            let tagged = tags.iter().map(|tag| tag.as_str().into()).collect();
+            let text = packed(&Record { user: Some(user.as_str().into()), tags: tagged, ..record() });
+            let fields = Fields::read_all(&text);
+            prop_assert_eq!(fields.text(Column::User).unwrap(), user);
+            prop_assert_eq!(fields.list(Column::Tags), tags);
+            prop_assert_eq!(fields.text(Column::Node).unwrap(), "node");
+        }
+
+        #[test]
+        fn no_text_breaks_reading(text in r#"(\[|\]|,|"|\\|null|1|a|é){0,60}"#) {
+            let fields = Fields::read_all(&text);
+            prop_assert!(fields.list(Column::Tags).len() < 100);
+            prop_assert!(fields.text(Column::Node).is_none_or(|node| node.len() < 200));
+        }
+    }
+}

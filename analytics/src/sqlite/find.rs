@@ -33,13 +33,17 @@ const CALL: &str = "SELECT c.seq, c.id, c.fields, c.metadata, c.variables, b.dic
 
 /// Answers a search.
 pub(super) fn find(reader: &mut Reader, search: &Search, clock: &Clock) -> rusqlite::Result<FoundPage> {
+    let deadline = clock.monotonic() + BUDGET;
+    find_within(reader, search, &|| clock.monotonic() >= deadline)
+}
+
+fn find_within(reader: &mut Reader, search: &Search, late: &dyn Fn() -> bool) -> rusqlite::Result<FoundPage> {
     let Reader { db, unpacker, .. } = reader;
     // One transaction, so that blocks and calls are of one moment.
     let tx = db.transaction()?;
     let plan = Plan::new(&search.filter, search.project.clone());
-    let deadline = clock.monotonic() + BUDGET;
     let hunt = Hunt { plan: &plan, wanted: Wanted::by(search), limit: search.limit.get() as usize };
-    let found = hunt.run(&tx, unpacker, &|| clock.monotonic() >= deadline)?;
+    let found = hunt.run(&tx, unpacker, late)?;
     let rows = found.seqs.iter().map(|seq| reading::row(&tx, *seq)).collect::<Result<Vec<_>, _>>()?;
     Ok(FoundPage {
         rows: rows.into_iter().flatten().collect(),
@@ -90,7 +94,7 @@ struct Block {
 
 impl Wanted {
     fn by(search: &Search) -> Self {
-        let latest = Cursor { started: i64::MAX, id: u128::MAX };
+        let latest = Cursor { started: i64::MAX, id: 0 };
         let before = search.cursor.unwrap_or(latest).min(search.to.map_or(latest, Cursor::before));
         Self { from: search.from.map_or(i64::MIN, Time::micros), before }
     }
@@ -113,17 +117,19 @@ impl Hunt<'_> {
         let mut next = Some(Block::open(db)?);
         let mut heap = BinaryHeap::new();
         let mut seqs = Vec::new();
-        // The open block and one step more are always taken, so that every page gets somewhere.
-        for step in 0_u64.. {
+        loop {
             let top =
                 heap.peek().copied().filter(|top: &Candidate| next.is_none_or(|block| block.is_before(top)));
             let newest = top.map(|top| top.place).or(next.map(|block| block.newest()));
-            let Some(newest) = newest else { break };
-            let full = seqs.len() == self.limit;
-            if full || (step > 1 && late()) {
-                let next = Cursor::including(newest.started, newest.id).min(self.wanted.before);
-                let searched_to = if full { None } else { Some(Time(next.started)) };
-                return Ok(Found { seqs, next: Some(next), searched_to });
+            let Some(newest) = newest else { return Ok(Found { seqs, next: None, searched_to: None }) };
+            // Everything newer than this was searched.
+            let frontier = Cursor::including(newest.started, newest.id).min(self.wanted.before);
+            if seqs.len() == self.limit {
+                return Ok(Found { seqs, next: Some(frontier), searched_to: None });
+            }
+            // However late it is, every page gets somewhere.
+            if frontier < self.wanted.before && late() {
+                return Ok(Found { seqs, next: Some(frontier), searched_to: Some(Time(frontier.started)) });
             }
             if let Some(top) = top {
                 heap.pop();
@@ -135,7 +141,6 @@ impl Hunt<'_> {
                 next = closed.next()?.map(Block::read).transpose()?;
             }
         }
-        Ok(Found { seqs, next: None, searched_to: None })
     }
 }
 
@@ -221,3 +226,6 @@ impl<'c> Statements<'c> {
         Ok(plan.matches_texts(&folded_said(row, &fields, unpacker)?))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -262,6 +262,3 @@ fn failed_with(pattern: &Pattern, fields: &Fields<'_>) -> bool {
     };
     message.is_some_and(says)
 }
-
-#[cfg(test)]
-mod tests;

@@ -102,6 +102,10 @@ impl Reader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(std::time::Duration::from_secs(2))?;
+        Self::on(db, generation)
+    }
+
+    pub(super) fn on(db: Connection, generation: u64) -> rusqlite::Result<Self> {
         let unpacker = Unpacker::knowing(&db)?;
         Ok(Self { db, unpacker, generation })
     }
