@@ -83,7 +83,10 @@ pub(crate) fn read(top: &mut Section<'_, '_>, own: &Server, demo: bool) -> Vec<P
         None => environment::discover(top.reader, own),
     };
     environment::notice_later(top.reader);
-    if demo && !providers.iter().any(|provider| provider.kind == ProviderKind::Demo) {
+    let demo = demo && !providers.iter().any(|provider| provider.kind == ProviderKind::Demo);
+    if demo && providers.iter().any(|provider| &*provider.name == "demo") {
+        top.refuse("demo", "another provider has the name `demo`", "rename that one, or leave the demo out");
+    } else if demo {
         providers.push(Provider::new("demo", ProviderKind::Demo, String::new()));
     }
     providers

@@ -91,7 +91,7 @@ impl<'a> Section<'_, 'a> {
     ) -> Option<T> {
         self.know(key, default);
         let written = self.written(key)?;
-        match parse(&written.text) {
+        match parse(written.text.trim()) {
             Ok(value) => Some(value),
             Err(Wrong { wrong, fix }) => {
                 let key = self.path_of(key);

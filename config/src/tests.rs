@@ -165,6 +165,17 @@ fn providers_come_from_their_usual_variables() {
 }
 
 #[test]
+fn the_demo_is_added_once_and_takes_no_others_name() {
+    let demo = CommandLine { demo: true, ..CommandLine::default() };
+    let listed = file("[providers.demo]\n");
+    let config = load(Some(listed.path()), &Set::new(), &demo).unwrap();
+    assert_eq!(config.providers.len(), 1);
+    let taken = file("[providers.demo]\nkind = \"openai\"\nbase_url = \"http://h/v1\"\n");
+    let said = load(Some(taken.path()), &Set::new(), &demo).unwrap_err().to_string();
+    assert!(said.starts_with("argument --demo: demo: another provider has the name `demo`"), "{said}");
+}
+
+#[test]
 fn variables_that_lead_to_nothing_are_never_silent() {
     let vars = set(&[
         ("ANTHROPIC_API_KEY", "x"),
