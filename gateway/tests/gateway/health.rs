@@ -35,7 +35,7 @@ async fn a_damaged_records_file_is_set_aside_loudly_and_calls_are_served() {
 }
 
 /// The value of the metric line that begins so.
-fn metric(text: &str, beginning: &str) -> f64 {
+fn metric(text: &str, beginning: &str) -> u64 {
     let line = text.lines().find(|line| line.starts_with(beginning));
     let line = line.unwrap_or_else(|| panic!("no {beginning} in {text}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
@@ -61,10 +61,10 @@ async fn calls_are_counted_by_how_they_ended() {
             ),
         )
     };
-    assert_eq!(requests("ok", "gpt-4o-mini"), 2.0);
-    assert_eq!(metric(&text, "weir_tokens_total{class=\"input\",model=\"gpt-4o-mini\""), 24.0);
-    assert_eq!(metric(&text, "weir_upstream_attempts_total{provider=\"openai\",result=\"ok\"}"), 2.0);
-    assert_eq!(metric(&text, "weir_records_written_total"), 4.0);
-    assert_eq!(metric(&text, "weir_inflight"), 0.0);
+    assert_eq!(requests("ok", "gpt-4o-mini"), 2);
+    assert_eq!(metric(&text, "weir_tokens_total{class=\"input\",model=\"gpt-4o-mini\""), 24);
+    assert_eq!(metric(&text, "weir_upstream_attempts_total{provider=\"openai\",result=\"ok\"}"), 2);
+    assert_eq!(metric(&text, "weir_records_written_total"), 4);
+    assert_eq!(metric(&text, "weir_inflight"), 0);
     assert!(!text.contains(weir.api_key()) && !text.contains("sk-nobodys"), "{text}");
 }

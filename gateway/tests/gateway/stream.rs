@@ -134,7 +134,7 @@ async fn other_stream_options_are_kept() {
 #[tokio::test]
 async fn usage_on_a_chunk_with_content_stays_with_it() {
     let weir = Harness::start().await;
-    let mut last: Value = serde_json::from_str(&chat_finish()["data: ".len()..]).unwrap();
+    let mut last: Value = serde_json::from_str(chat_finish().trim_start_matches("data: ")).unwrap();
     last["usage"] = json!({"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7});
     let sent = [chat_content("Hi"), canned::data(&last), DONE.to_owned()];
     weir.provider.will(Reply::events(&sent));

@@ -10,10 +10,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Waits for `what`, and fails the test when it does not come.
 pub async fn patiently<T>(what: &str, coming: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, coming).await {
-        Ok(came) => came,
-        Err(_) => panic!("waited {PATIENCE:?} for {what}"),
-    }
+    let came = tokio::time::timeout(PATIENCE, coming).await;
+    came.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
 }
 
 /// Looks again and again until `look` sees something.

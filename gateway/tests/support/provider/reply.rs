@@ -87,8 +87,8 @@ impl Reply {
 
     /// An event stream that the test feeds piece by piece.
     pub fn fed() -> (Self, Feed) {
-        let (feed, fed) = mpsc::channel(16);
-        (Self::new(200, "text/event-stream", ReplyBody::Fed(fed)), Feed(feed))
+        let (pieces, coming) = mpsc::channel(16);
+        (Self::new(200, "text/event-stream", ReplyBody::Fed(coming)), Feed(pieces))
     }
 
     /// An event stream that repeats one event for ever.
