@@ -32,7 +32,8 @@ fn overhead(workspace: &Workspace, rest: &[String]) -> anyhow::Result<()> {
 }
 
 fn micro(workspace: &Workspace, rest: &[String]) -> anyhow::Result<()> {
-    let status = workspace.cargo(["bench", "--package", "benches", "--"]).args(rest).status()?;
+    let status =
+        workspace.cargo(["bench", "--package", "benches", "--bench", "*", "--"]).args(rest).status()?;
     ensure!(status.success(), "a micro benchmark failed");
     Ok(())
 }
