@@ -165,7 +165,7 @@ async fn when_the_queue_is_full_bodies_go_first_and_then_calls_are_counted() {
 async fn closing_writes_what_is_there_and_takes_no_more() {
     let (recorder, store) = start(1 << 20);
     (0..120).for_each(|_| recorder.file(call(10)));
-    let closed = recorder.close(Duration::from_secs(60)).await;
+    let closed = recorder.close(Duration::from_mins(1)).await;
     assert_eq!(closed, Closed { written: 120, dropped: 0 });
     assert!(store.state.lock().unwrap().closed);
     recorder.file(call(10));

@@ -14,7 +14,8 @@ const START: Time = Time(1_795_996_800_000_000);
 
 fn calls(count: i64) -> Vec<Record> {
     let call = |n: i64| {
-        let started = Time(START.0 + n * 389 % count * 1_000);
+        // Calls end in another order than they start, and blocks overlap.
+        let started = Time(START.0 + (n + n * 37 % 150) * 1_000);
         let request =
             serde_json::json!({"messages": [{"role": "user", "content": format!("call {n} said it")}]});
         Record {
@@ -64,19 +65,19 @@ fn turn_pages(reader: &mut Reader, text: &str, limit: u32, steps: u32) -> (Vec<T
 
 #[test]
 fn a_search_cut_short_goes_on_where_it_stopped() {
-    let records = calls(700);
+    let records = calls(400);
     let mut reader = filled(&records);
     for text in ["", "said", "user:user-3", "\"call 77 said\"", "absent", "-user:user-3 said"] {
         let (whole, cuts) = turn_pages(&mut reader, text, 1_000, u32::MAX);
         assert_eq!(cuts, 0);
-        for steps in [0, 1, 2, 7, 50] {
+        for steps in [0, 3, 50] {
             let (pieces, cuts) = turn_pages(&mut reader, text, 1_000, steps);
             assert_eq!(pieces, whole, "{text} in steps of {steps}");
             assert!(cuts > 0 || steps == 50, "{text} in steps of {steps}");
         }
-        assert_eq!(turn_pages(&mut reader, text, 3, 5).0, whole, "{text} with small pages");
+        assert_eq!(turn_pages(&mut reader, text, 17, 20).0, whole, "{text} with small pages");
     }
-    assert_eq!(turn_pages(&mut reader, "", 1_000, u32::MAX).0.len(), 700);
+    assert_eq!(turn_pages(&mut reader, "", 1_000, u32::MAX).0.len(), 400);
 }
 
 #[test]
