@@ -7,6 +7,7 @@ use analytics::{Analytics, Recorder, Store};
 use anyhow::Context as _;
 use config::Config;
 use dialects::prices::Catalogue;
+use prometheus::IntCounter;
 use registry::Registry;
 use vocab::Clock;
 
@@ -82,14 +83,19 @@ impl App {
 
     /// Brings the gauges that mirror other counters up to date, for `/metrics`.
     pub fn refresh_gauges(&self) {
-        let counts = self.recorder.counts();
-        self.metrics.records_written.set(gauge(counts.written));
-        self.metrics.records_dropped.with_label_values(&["calls"]).set(gauge(counts.dropped_calls));
-        self.metrics.records_dropped.with_label_values(&["bodies"]).set(gauge(counts.dropped_bodies));
+        let (counts, metrics) = (self.recorder.counts(), &self.metrics);
+        catch_up(&metrics.records_written, counts.written);
+        catch_up(&metrics.records_dropped.with_label_values(&["calls"]), counts.dropped_calls);
+        catch_up(&metrics.records_dropped.with_label_values(&["bodies"]), counts.dropped_bodies);
         self.metrics.records_set_aside.set(i64::from(self.store.condition().set_aside.is_some()));
         self.metrics.registry_revision.set(self.registry.snapshot().revision());
         self.metrics.buffered_bytes.set(gauge(self.admission.bytes() as u64));
     }
+}
+
+/// Brings a counter to a count kept elsewhere, which only grows.
+fn catch_up(counter: &IntCounter, count: u64) {
+    counter.inc_by(count.saturating_sub(counter.get()));
 }
 
 fn gauge(count: u64) -> i64 {

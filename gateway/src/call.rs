@@ -13,9 +13,11 @@ pub mod prompt;
 pub mod relay;
 pub mod reply;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use dialects::Endpoint;
+use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -33,9 +35,10 @@ pub async fn serve(app: &Arc<App>, request: Request<Incoming>, endpoint: Endpoin
     let (head, body) = request.into_parts();
     let mut entry = Entry::open(app, &head, endpoint); // filed on drop: also when the client hangs up
 
-    match answer(app, &head, body, &mut entry).await {
-        Ok(reply) => relay::start(reply, entry), // the entry rides on the body to its last byte
-        Err(refusal) => relay::refuse(&refusal, entry),
+    match AssertUnwindSafe(answer(app, &head, body, &mut entry)).catch_unwind().await {
+        Ok(Ok(reply)) => relay::start(reply, entry), // the entry rides on the body to its last byte
+        Ok(Err(refusal)) => relay::refuse(&refusal, entry),
+        Err(_) => relay::refuse(&Refusal::bug(&entry.record().id), entry),
     }
 }
 
@@ -53,11 +56,11 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
     let found = prompt::find(app, &caller, &request).await?; //                          404: name -> version
     entry.prompt(found.as_ref());
     let mut outbound = prompt::merge(&caller, &request, found)?; //                      400, 403, 422: version -> edits
-    let targets = outbound.targets(app, &caller)?; //                                    403, 404: model -> routes
+    let route = prompt::target(app, &caller, outbound.model())?; //                      403, 404: model -> provider
 
-    let mut plan = Plan::new(targets);
-    let mut failure = None;
-    while let Some((route, reason)) = plan.target() {
+    let mut plan = Plan::new(route);
+    loop {
+        let (route, reason) = plan.target();
         let outgoing = outbound.write(&request, &route);
         let attempt = entry.attempt(&route, &outgoing, reason);
         match route.provider.send(&outgoing, entry.patience()).await {
@@ -65,16 +68,13 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
                 entry.answered(attempt, &answer);
                 return Ok(Reply::new(answer, route, outbound.into_shape(&request), permit));
             }
-            Err(failed) => {
-                let took = entry.failed(attempt, &failed);
-                let next = plan.failed(&failed, took, entry.time_left());
-                failure = Some(failed);
-                match next {
+            Err(failure) => {
+                let took = entry.failed(attempt, &failure);
+                match plan.failed(&failure, took, entry.time_left()) {
                     Next::Try { wait } => entry.rest(wait).await,
-                    Next::Stop => break,
+                    Next::Stop => return Ok(Reply::failed(failure, permit)), //           400-429 relayed, 502, 504
                 }
             }
         }
     }
-    Ok(Reply::failed(failure, permit)) //                                                400-429 relayed, 502, 504
 }

@@ -47,9 +47,9 @@ pub struct Metrics {
     /// Wrong, expired and revoked keys.
     pub unauthenticated: IntCounter,
     /// Records committed to the store.
-    pub records_written: IntGauge,
+    pub records_written: IntCounter,
     /// Records that were lost, by class of loss.
-    pub records_dropped: IntGaugeVec,
+    pub records_dropped: IntCounterVec,
     /// Whether a damaged records file was set aside at start.
     pub records_set_aside: IntGauge,
     /// The registry's revision this node serves.
@@ -106,8 +106,8 @@ impl Metrics {
                 "weir_unauthenticated_total",
                 "Calls with no key, or a wrong, expired or revoked one.",
             )?,
-            records_written: made.gauge("weir_records_written_total", "Records committed to the store.")?,
-            records_dropped: made.gauges(
+            records_written: made.counter("weir_records_written_total", "Records committed to the store.")?,
+            records_dropped: made.counters(
                 "weir_records_dropped_total",
                 "What was not recorded, by class: bodies, calls.",
                 &["class"],

@@ -164,6 +164,12 @@ impl Refusal {
         Self(Box::new(What { kind, message, param: None, detail: None, retry_after: None, source: None }))
     }
 
+    /// A bug in Weir, under the id its operators find the call by.
+    pub fn bug(id: &dyn std::fmt::Display) -> Self {
+        let message = format!("something broke inside the gateway: tell its operators the call id {id}");
+        Self::new(Kind::Internal, message)
+    }
+
     /// Names the request field at fault.
     #[must_use]
     pub fn param(mut self, param: impl Into<Cow<'static, str>>) -> Self {

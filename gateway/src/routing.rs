@@ -98,7 +98,7 @@ impl Router {
             }
         }
         for provider in self.providers.iter() {
-            let listed = provider.settings().models.iter().cloned();
+            let listed = provider.settings().models.iter().filter(|name| !name.ends_with('*')).cloned();
             let names: Vec<String> = if provider.settings().models.is_empty() {
                 self.catalogue.models_of(provider.price_name())
             } else {
@@ -122,7 +122,7 @@ impl Router {
             return Some((provider, name));
         }
         let lists =
-            |provider: &&Arc<Provider>| provider.settings().models.iter().any(|listed| listed == model);
+            |provider: &&Arc<Provider>| provider.settings().models.iter().any(|listed| covers(listed, model));
         if let Some(provider) = self.providers.iter().find(lists) {
             return Some((provider, model));
         }
@@ -133,4 +133,9 @@ impl Router {
         let sells = |provider: &&Arc<Provider>| self.catalogue.sells(provider.price_name(), model);
         self.providers.iter().find(sells).map(|provider| (provider, model))
     }
+}
+
+/// Whether an entry of a provider's `models` is this model, or a prefix of it written `prefix*`.
+fn covers(listed: &str, model: &str) -> bool {
+    listed.strip_suffix('*').map_or(listed == model, |prefix| model.starts_with(prefix))
 }

@@ -151,12 +151,13 @@ impl Provider {
         &self,
         outgoing: &Outgoing,
         body: Incoming,
+        limit: usize,
         patience: Patience,
     ) -> Result<Answer, Box<Failure>> {
         let Some(pool) = self.pool() else { return demo::answer(outgoing) };
         let exchange = async {
             let mut lease = pool.take().await?;
-            let response = lease.send(self.address(outgoing, SendBody::Streamed(body))?).await?;
+            let response = lease.send(self.address(outgoing, SendBody::streamed(body, limit))?).await?;
             Ok::<_, Unsent>((lease, response))
         };
         let (lease, response) = match timeout(patience.head, exchange).await {
@@ -250,11 +251,6 @@ async fn failed(head: http::response::Parts, body: Incoming, lease: Lease, now: 
 }
 
 impl Failure {
-    /// What a call without a single try is answered with.
-    pub fn untried() -> Box<Self> {
-        Self::without_answer(FailureClass::Unreachable, "no provider was tried")
-    }
-
     fn without_answer(class: FailureClass, message: impl Into<String>) -> Box<Self> {
         let fault = Fault::new(class, message);
         Box::new(Self { fault, status: None, headers: HeaderMap::new(), body: None, unsent: false })

@@ -408,6 +408,9 @@ impl Drop for Entry {
         if self.is_kept() && self.was_left_unanswered() {
             self.facts(Facts::default());
         }
+        if std::thread::panicking() && self.is_kept() {
+            self.ended(Outcome::Internal);
+        }
         let duration_us = self.elapsed_us();
         let overhead = self.split_time().0;
         let Some(mut record) = self.record.take() else { return };

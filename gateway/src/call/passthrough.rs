@@ -58,7 +58,8 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
     let route = default_route(app, &caller)?;
     let outgoing = outgoing(head, None, hops);
     let attempt = entry.attempt(&route, &outgoing, "default provider");
-    let sent = route.provider.send_streamed(&outgoing, body, entry.patience()).await;
+    let sent =
+        route.provider.send_streamed(&outgoing, body, app.config.limits.body_bytes, entry.patience()).await;
     Ok(finish(entry, attempt, sent, route, permit))
 }
 
@@ -77,7 +78,7 @@ fn finish(
         }
         Err(failure) => {
             entry.failed(attempt, &failure);
-            Reply::failed(Some(failure), permit)
+            Reply::failed(failure, permit)
         }
     }
 }

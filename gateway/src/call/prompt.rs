@@ -13,7 +13,7 @@ use registry::content::Content;
 use registry::template::Rendered;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use vocab::Selector;
+use vocab::{PromptName, Selector};
 
 use super::authenticate::Caller;
 use super::intake::Request;
@@ -26,7 +26,6 @@ use crate::upstream::Outgoing;
 pub struct Outbound<'a> {
     edit: Edit<'a>,
     model: String,
-    fallbacks: Vec<String>,
     /// Whether the caller did not ask for the usage chunk that will come.
     withhold_usage: bool,
     echo: Option<Box<str>>,
@@ -45,7 +44,20 @@ pub struct Shape {
 /// Finds the version the request names; `None` when it names none.
 pub async fn find(app: &App, caller: &Caller, request: &Request<'_>) -> Result<Option<Resolved>, Refusal> {
     let Some(naming) = &request.naming else { return Ok(None) };
-    Ok(Some(app.registry.resolve(&caller.key.project, &naming.reference).await?))
+    match app.registry.resolve(&caller.key.project, &naming.reference).await {
+        Ok(resolved) => Ok(Some(resolved)),
+        // What a key may not use, it does not get to explore either.
+        Err(_) if !caller.key.scope.allows_prompt(&naming.reference.name) => {
+            Err(out_of_scope(&naming.reference.name))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn out_of_scope(name: &PromptName) -> Refusal {
+    let message =
+        format!("this key may not use the prompt `{name}`: ask for a key whose `prompts` covers it");
+    Refusal::new(Kind::PermissionDenied, message).param("prompt")
 }
 
 /// Whether the key's scope covers this prompt and this way of naming it.
@@ -53,9 +65,7 @@ pub fn may_use(caller: &Caller, resolved: &Resolved, selector: Option<&Selector>
     let scope = &caller.key.scope;
     let name = &resolved.prompt.name;
     if !scope.allows_prompt(name) {
-        let message =
-            format!("this key may not use the prompt `{name}`: ask for a key whose `prompts` covers it");
-        return Err(Refusal::new(Kind::PermissionDenied, message).param("prompt"));
+        return Err(out_of_scope(name));
     }
     if scope.allows_label(resolved.label.as_ref()) {
         return Ok(());
@@ -87,14 +97,13 @@ pub fn merge<'a>(
     }
     naming::cut(&request.body, &mut edit);
     extras::cut(&request.body, &mut edit);
-    let (mut fallbacks, mut echo, mut model) = (Vec::new(), None, None);
+    let (mut echo, mut model) = (None, None);
     if let (Some(resolved), Some(naming)) = (found, &request.naming) {
         may_use(caller, &resolved, naming.reference.selector.as_ref())?;
         let version = &resolved.version;
         let rendered = version.template.render(&naming.variables)?;
         merge::merge(request.endpoint, &request.body, &contribution(&version.content, rendered), &mut edit)?;
         model.clone_from(&version.content.model);
-        fallbacks.clone_from(&version.content.fallbacks);
         if request.endpoint == Endpoint::Responses {
             echo = Some(echo_object(&naming.echo_id, &version.number.to_string(), &naming.variables));
         }
@@ -102,12 +111,8 @@ pub fn merge<'a>(
     let Some(model) = request.model.as_deref().map(str::to_owned).or(model) else {
         return Err(Refusal::new(Kind::InvalidRequest, "no model: name one in `model`").param("model"));
     };
-    if request.model.is_some() {
-        // The caller's own choice of model stands alone: what the version would fall back to is another model.
-        fallbacks.clear();
-    }
     let withhold_usage = ask_for_usage(request, &mut edit)?;
-    Ok(Outbound { edit, model, fallbacks, withhold_usage, echo })
+    Ok(Outbound { edit, model, withhold_usage, echo })
 }
 
 fn contribution(content: &Content, rendered: Rendered) -> Contribution<'_> {
@@ -124,13 +129,9 @@ fn contribution(content: &Content, rendered: Rendered) -> Contribution<'_> {
 }
 
 impl Outbound<'_> {
-    /// The routes to try, in order: the model's own, then the version's fallbacks.
-    pub fn targets(&self, app: &App, caller: &Caller) -> Result<Vec<Arc<Route>>, Refusal> {
-        let mut targets = vec![target(app, caller, &self.model)?];
-        for fallback in &self.fallbacks {
-            targets.push(target(app, caller, fallback)?);
-        }
-        Ok(targets)
+    /// The model to call, as the request or the version names it.
+    pub fn model(&self) -> &str {
+        &self.model
     }
 
     /// The request to this route: the caller's bytes where nothing had to change.

@@ -48,8 +48,8 @@ impl Reply {
     }
 
     /// No answer: `failure` was the last of the tries.
-    pub fn failed(failure: Option<Box<Failure>>, permit: Permit) -> Self {
-        Self::Failed { failure: failure.unwrap_or_else(Failure::untried), permit }
+    pub fn failed(failure: Box<Failure>, permit: Permit) -> Self {
+        Self::Failed { failure, permit }
     }
 }
 

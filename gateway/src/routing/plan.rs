@@ -1,4 +1,4 @@
-//! One call's tries: which target comes next, when, and why not another.
+//! One call's tries: when another is worth it, and how long to wait before it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -16,19 +16,17 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// Retries a route may have saved up, in tenths.
 const RETRY_CREDIT_MAX: i32 = 100;
 
-/// The targets of one call, in order, and the tries left on the present one.
+/// The tries of one call at its route.
 pub struct Plan {
-    targets: std::vec::IntoIter<Arc<Route>>,
-    present: Option<Arc<Route>>,
+    route: Arc<Route>,
     tries_left: u32,
     tries_made: u32,
-    reason: &'static str,
 }
 
 /// What follows a failed try.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Try [`Plan::target`] after this wait.
+    /// Try again after this wait.
     Try {
         /// How long to wait first.
         wait: Duration,
@@ -38,54 +36,34 @@ pub enum Next {
 }
 
 impl Plan {
-    /// A plan over `targets`; the first is tried first.
-    pub fn new(targets: Vec<Arc<Route>>) -> Self {
-        let mut targets = targets.into_iter();
-        let present = targets.next();
-        let tries_left = present.as_ref().map_or(0, |route| route.provider.settings().tries);
-        Self { targets, present, tries_left, tries_made: 0, reason: "first target" }
+    /// A plan over one route, with the tries its provider is configured with.
+    pub fn new(route: Arc<Route>) -> Self {
+        let tries_left = route.provider.settings().tries;
+        Self { route, tries_left, tries_made: 0 }
     }
 
-    /// The target to try now, and why this one.
-    pub fn target(&mut self) -> Option<(Arc<Route>, &'static str)> {
-        let route = self.present.clone()?;
-        if self.tries_made == 0 {
-            route.retries.earn();
-        }
+    /// Where to send the next try, and why there.
+    pub fn target(&mut self) -> (Arc<Route>, &'static str) {
+        let reason = if self.tries_made == 0 {
+            self.route.retries.earn();
+            "first target"
+        } else {
+            "retry after a failure"
+        };
         self.tries_made += 1;
         self.tries_left = self.tries_left.saturating_sub(1);
-        Some((route, self.reason))
-    }
-
-    /// Tries made so far.
-    pub const fn tries_made(&self) -> u32 {
-        self.tries_made
+        (Arc::clone(&self.route), reason)
     }
 
     /// Judges a failure that took `took`, with `left` of the call's time remaining.
-    pub fn failed(&mut self, failure: &Failure, took: Duration, left: Duration) -> Next {
-        let class = failure.fault.class;
+    pub fn failed(&self, failure: &Failure, took: Duration, left: Duration) -> Next {
         let wait = self.wait(failure);
-        let worthwhile = class.retryable() && took < FAST_FAILURE && wait <= LONGEST_WAIT && wait < left;
-        if worthwhile
-            && self.tries_left > 0
-            && self.present.as_ref().is_some_and(|route| route.retries.spend())
-        {
-            self.reason = "retry after a failure";
+        let worthwhile =
+            failure.fault.class.retryable() && took < FAST_FAILURE && wait <= LONGEST_WAIT && wait < left;
+        if worthwhile && self.tries_left > 0 && self.route.retries.spend() {
             return Next::Try { wait };
         }
-        if !class.may_work_elsewhere() {
-            return Next::Stop;
-        }
-        self.present = self.targets.next();
-        match &self.present {
-            Some(route) if !left.is_zero() => {
-                self.tries_left = route.provider.settings().tries;
-                self.reason = "fallback after a failure";
-                Next::Try { wait: Duration::ZERO }
-            }
-            Some(_) | None => Next::Stop,
-        }
+        Next::Stop
     }
 
     fn wait(&self, failure: &Failure) -> Duration {

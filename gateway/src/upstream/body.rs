@@ -1,7 +1,8 @@
 //! The body of a request to a provider: whole bytes, or the caller's own body streamed through.
 
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -12,41 +13,53 @@ pub enum SendBody {
     /// Bytes that are already here; `None` once sent.
     Whole(Option<Bytes>),
     /// The caller's body, as it arrives.
-    Streamed(Incoming),
+    Streamed {
+        /// What arrives.
+        body: Incoming,
+        /// Bytes it may still bring.
+        left: usize,
+    },
 }
 
 impl SendBody {
-    /// A body of these bytes.
-    pub const fn whole(bytes: Bytes) -> Self {
-        Self::Whole(Some(bytes))
+    /// The caller's body, cut off with an error after `limit` bytes.
+    pub const fn streamed(body: Incoming, limit: usize) -> Self {
+        Self::Streamed { body, left: limit }
     }
 }
 
 impl Body for SendBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Streamed(incoming) => Pin::new(incoming).poll_frame(cx),
+            Self::Streamed { body, left } => {
+                let Some(frame) = ready!(Pin::new(body).poll_frame(cx)) else { return Poll::Ready(None) };
+                let frame = frame.map_err(io::Error::other)?;
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                let Some(after) = left.checked_sub(bytes) else {
+                    let message = "the body is over the limit, limits.body_bytes";
+                    return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::FileTooLarge, message))));
+                };
+                *left = after;
+                Poll::Ready(Some(Ok(frame)))
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Self::Streamed(incoming) => incoming.is_end_stream(),
+            Self::Streamed { body, .. } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Streamed(incoming) => incoming.size_hint(),
+            Self::Streamed { body, .. } => body.size_hint(),
         }
     }
 }
