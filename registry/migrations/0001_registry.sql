@@ -35,7 +35,7 @@ CREATE TABLE prompt (
     revision {int} NOT NULL
 ) {strict};
 CREATE UNIQUE INDEX prompt_by_name ON prompt (project, name);
-CREATE INDEX prompt_by_revision ON prompt (revision);
+CREATE INDEX prompt_by_revision ON prompt (revision, id);
 
 -- Every name and alias a prompt answers to: one namespace in a project.
 CREATE TABLE prompt_name (
@@ -129,7 +129,7 @@ CREATE TABLE virtual_key (
 ) {strict};
 CREATE UNIQUE INDEX virtual_key_by_secret ON virtual_key (secret_hash);
 CREATE UNIQUE INDEX virtual_key_from_environment ON virtual_key (origin) WHERE origin = 'environment';
-CREATE INDEX virtual_key_by_revision ON virtual_key (revision);
+CREATE INDEX virtual_key_by_revision ON virtual_key (revision, id);
 
 CREATE TABLE admin_token (
     id {text} PRIMARY KEY,
@@ -149,4 +149,4 @@ CREATE TABLE admin_token (
 ) {strict};
 CREATE UNIQUE INDEX admin_token_by_secret ON admin_token (secret_hash);
 CREATE UNIQUE INDEX admin_token_from_environment ON admin_token (origin) WHERE origin = 'environment';
-CREATE INDEX admin_token_by_revision ON admin_token (revision);
+CREATE INDEX admin_token_by_revision ON admin_token (revision, id);

@@ -128,7 +128,7 @@ const PAGE: &str = concat!(
 pub(crate) const CHANGED: &str = concat!(
     "SELECT ",
     columns!(),
-    ", secret_hash FROM virtual_key WHERE revision > $1 AND id > $2 ORDER BY id LIMIT $3"
+    ", secret_hash FROM virtual_key WHERE (revision, id) > ($1, $2) ORDER BY revision, id LIMIT $3"
 );
 
 /// A key with all that is stored of it.

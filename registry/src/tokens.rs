@@ -73,7 +73,7 @@ pub const BOOTSTRAP_OWNER: &str = "bootstrap";
 /// The columns [`read`] reads.
 macro_rules! columns {
     () => {
-        "id, name, role, project, owner, hint, created_by, created_us, expires_us, revoked_us"
+        "id, name, role, project, owner, hint, created_by, created_us, expires_us, revoked_us, revision"
     };
 }
 
@@ -84,7 +84,7 @@ const PAGE: &str =
 pub(crate) const CHANGED: &str = concat!(
     "SELECT ",
     columns!(),
-    ", secret_hash FROM admin_token WHERE revision > $1 AND id > $2 ORDER BY id LIMIT $3"
+    ", secret_hash FROM admin_token WHERE (revision, id) > ($1, $2) ORDER BY revision, id LIMIT $3"
 );
 
 /// A token with all that is stored of it.

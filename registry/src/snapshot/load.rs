@@ -28,16 +28,16 @@ type Versions = HashMap<(PromptId, u32), Arc<Version>>;
 const PROMPTS: &str = concat!(
     "SELECT ",
     catalogue::columns!(),
-    " FROM prompt p WHERE p.revision > $1 AND p.id > $2 ORDER BY p.id LIMIT $3"
+    " FROM prompt p WHERE (p.revision, p.id) > ($1, $2) ORDER BY p.revision, p.id LIMIT $3"
 );
 /// Everything that the prompts of one page serve.
 const SERVED: &str = concat!(
     "SELECT p.id AS prompt_id, ",
     versions::columns!(),
     " FROM prompt p JOIN version v ON v.prompt_id = p.id \
-      WHERE p.revision > $1 AND p.id >= $2 AND p.id <= $3 \
+      WHERE (p.revision, p.id) >= ($1, $2) AND (p.revision, p.id) <= ($3, $4) \
       AND (v.number = p.latest OR EXISTS \
-           (SELECT 1 FROM label l WHERE l.prompt_id = p.id AND l.version = v.number)) LIMIT $4"
+           (SELECT 1 FROM label l WHERE l.prompt_id = p.id AND l.version = v.number)) LIMIT $5"
 );
 
 /// The snapshot after all writes so far, or `None` when it is the one given.
@@ -69,26 +69,51 @@ async fn load_projects(tx: &mut Tx, next: &mut Snapshot) -> Result<()> {
 }
 
 async fn load_prompts(tx: &mut Tx, before: &Snapshot, next: &mut Snapshot) -> Result<()> {
-    let mut after = String::new();
+    let mut after = Place::after(before.revision);
     loop {
-        let rows = tx.all(PROMPTS, args![before.revision, &*after, PAGE]).await?;
+        let rows = tx.all(PROMPTS, args![after.revision, &*after.id, PAGE]).await?;
         let prompts = rows.iter().map(catalogue::read).collect::<Result<Vec<_>>>()?;
         let (Some(first), Some(last)) = (prompts.first(), prompts.last()) else { return Ok(()) };
-        after = last.id.to_string();
         let versions = if before.revision < 0 {
-            read_page(tx, &first.id.to_string(), &after).await?
+            read_page(tx, &Place::of(first), &Place::of(last)).await?
         } else {
             read_missing(tx, before, &prompts).await?
         };
+        after = Place::of(last);
         for prompt in prompts {
             put_prompt(next, prompt, &versions);
+        }
+        if is_last(&rows) {
+            return Ok(());
         }
     }
 }
 
+/// Where a page ends: rows are read in the order they were last written in.
+struct Place {
+    revision: i64,
+    id: String,
+}
+
+impl Place {
+    /// Behind all rows of a revision: `g` follows every hex digit, so every id.
+    fn after(revision: i64) -> Self {
+        Self { revision, id: "g".to_owned() }
+    }
+
+    fn of(prompt: &Prompt) -> Self {
+        Self { revision: prompt.revision, id: prompt.id.to_string() }
+    }
+
+    fn of_row(row: &Row) -> Result<Self> {
+        Ok(Self { revision: row.int("revision")?, id: row.text("id")? })
+    }
+}
+
 /// All versions in memory of the prompts of one page, for the first load.
-async fn read_page(tx: &mut Tx, first: &str, last: &str) -> Result<Versions> {
-    let rows = tx.all(SERVED, args![-1_i64, first, last, PAGE_VERSIONS]).await?;
+async fn read_page(tx: &mut Tx, first: &Place, last: &Place) -> Result<Versions> {
+    let range = args![first.revision, &*first.id, last.revision, &*last.id, PAGE_VERSIONS];
+    let rows = tx.all(SERVED, range).await?;
     let mut versions = Versions::new();
     for row in &rows {
         let prompt: PromptId = row.parsed("prompt_id")?;
@@ -159,28 +184,39 @@ fn answers_to(prompt: &Prompt) -> impl Iterator<Item = &str> {
     std::iter::once(prompt.name.as_str()).chain(prompt.aliases.iter().map(|alias| &*alias.id))
 }
 
+/// Whether no page follows: one less question in the common case of few changes.
+const fn is_last(rows: &[Row]) -> bool {
+    rows.len() < PAGE as usize
+}
+
 async fn load_keys(tx: &mut Tx, before: &Snapshot, next: &mut Snapshot) -> Result<()> {
-    let mut after = String::new();
+    let mut after = Place::after(before.revision);
     loop {
-        let rows = tx.all(keys::CHANGED, args![before.revision, &*after, PAGE]).await?;
+        let rows = tx.all(keys::CHANGED, args![after.revision, &*after.id, PAGE]).await?;
         let Some(last) = rows.last() else { return Ok(()) };
-        after = last.text("id")?;
+        after = Place::of_row(last)?;
         for row in &rows {
             let key = keys::read(row)?;
             put_credential(&mut next.keys, key.id, row, key)?;
+        }
+        if is_last(&rows) {
+            return Ok(());
         }
     }
 }
 
 async fn load_tokens(tx: &mut Tx, before: &Snapshot, next: &mut Snapshot) -> Result<()> {
-    let mut after = String::new();
+    let mut after = Place::after(before.revision);
     loop {
-        let rows = tx.all(tokens::CHANGED, args![before.revision, &*after, PAGE]).await?;
+        let rows = tx.all(tokens::CHANGED, args![after.revision, &*after.id, PAGE]).await?;
         let Some(last) = rows.last() else { return Ok(()) };
-        after = last.text("id")?;
+        after = Place::of_row(last)?;
         for row in &rows {
             let token = tokens::read(row)?;
             put_credential(&mut next.tokens, token.id, row, token)?;
+        }
+        if is_last(&rows) {
+            return Ok(());
         }
     }
 }
