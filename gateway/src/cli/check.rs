@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use registry::files;
-use registry::template::Template;
+use registry::template::{Problem, Template};
 
 use super::prompt::paths;
 use super::{ServeArguments, complain, say};
@@ -53,6 +53,7 @@ fn prompt_problems(path: &Path) -> anyhow::Result<Vec<String>> {
         Err(problem) => return Ok(vec![format!("{shown}: {problem}")]),
     };
     let problems = Template::compile(&file.content).err().unwrap_or_default();
-    let line = |problem| format!("{shown}: line {}: {problem}", files::line_of(&text, problem));
+    let line =
+        |problem: &Problem| format!("{shown}: line {}: {}", files::line_of(&text, problem), problem.message);
     Ok(problems.iter().map(line).collect())
 }
