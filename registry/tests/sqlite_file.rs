@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use registry::{NewVersion, OpenError, Registry, Role, Who};
+use registry::{NewVersion, OpenError, Registry, ResolveError, Role, Who};
 use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection};
@@ -132,6 +132,32 @@ async fn a_content_that_does_not_match_its_digest_is_refused() {
         matches!(&refused, OpenError::Corrupt { reason, .. } if reason.contains("version 50")),
         "{refused}"
     );
+}
+
+/// As after an upgrade of an engine that came to refuse what it took before.
+#[tokio::test]
+async fn a_version_that_compiles_no_more_is_told_and_the_others_serve() {
+    let it = Folder::filled().await;
+    let broken = json!({"engine": "jinja", "text": "{% if %}"});
+    let digest = registry::canonical::digest(&broken);
+    let sql =
+        format!("UPDATE version SET content = '{broken}', digest = '{digest}' WHERE number IN (49, 50)");
+    tamper(&it.path(), &sql).await;
+    let registry = it.open().await.unwrap();
+    for reference in ["a@latest", "a@49"] {
+        let refused = registry.resolve("default", &reference.parse().unwrap()).await.unwrap_err();
+        assert!(
+            matches!(&refused, ResolveError::Broken(why) if why.contains("does not compile")),
+            "{refused}"
+        );
+    }
+    assert!(registry.resolve("default", &"a@48".parse().unwrap()).await.is_ok());
+    let read =
+        registry.get_version("default", &"a".parse().unwrap(), &"latest".parse().unwrap()).await.unwrap();
+    assert_eq!(*read.digest, *digest, "it can still be read, to be mended");
+    publish(&registry, "mended").await;
+    assert_eq!(latest(&registry).await, 51);
+    registry.close().await;
 }
 
 #[tokio::test]

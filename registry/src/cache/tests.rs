@@ -1,3 +1,5 @@
+//! The cache keeps what is used, stays within its bound, and forgets digests when a prompt changes.
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, json};

@@ -1,3 +1,5 @@
+//! The canonical form against the examples of RFC 8785, and on random JSON.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! The guards of the seam: nulls, types, transactions, retries.
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,3 +1,5 @@
+//! The table of what is major, minor and patch.
+
 use serde_json::json;
 
 use super::*;
