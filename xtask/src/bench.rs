@@ -20,7 +20,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()>
 
 /// The gateway beside its anchors; `benches/overhead/bench.py --help` tells the rest.
 fn overhead(workspace: &Workspace, rest: &[String]) -> anyhow::Result<()> {
-    let programs = workspace.build_release(&["gateway", "benches"])?;
+    let programs = workspace.build_release(&["weir", "mock-provider", "load-generator", "bare-proxy"])?;
     let status = Command::new("python3")
         .arg(workspace.root.join("benches/overhead/bench.py"))
         .args(rest)

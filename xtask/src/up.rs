@@ -13,7 +13,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()>
         println!("{HELP}");
         return Ok(());
     }
-    let weir = workspace.build_release(&["gateway"])?.join("weir");
+    let weir = workspace.build_release(&["weir"])?.join("weir");
     let mut serve = Command::new(&weir);
     serve.args(["serve", "--demo"]).args(words);
     if !words.iter().any(|word| word.starts_with("--data-dir")) {

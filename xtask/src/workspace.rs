@@ -46,17 +46,23 @@ impl Workspace {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
-    /// Builds the release binaries of these packages and returns their folder.
-    pub(crate) fn build_release(&self, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    /// Builds these release binaries and returns their folder.
+    pub(crate) fn build_release(&self, programs: &[&str]) -> anyhow::Result<PathBuf> {
         check_c_compiler()?;
-        let mut arguments = vec!["build", "--release", "--bins"];
-        for package in packages {
-            arguments.extend(["--package", package]);
-        }
-        println!("building {} (release)", packages.join(", "));
-        let status = self.cargo(arguments).status()?;
+        println!("building {} (release)", programs.join(", "));
+        let status = self.build(programs).arg("--release").status()?;
         ensure!(status.success(), "the build failed");
         Ok(self.target.join("release"))
+    }
+
+    /// A cargo command that builds these binaries. All packages are named, so that dependencies get the same features
+    /// in every build and are compiled once.
+    pub(crate) fn build(&self, programs: &[&str]) -> Command {
+        let mut build = self.cargo(["build", "--locked", "--workspace"]);
+        for program in programs {
+            build.args(["--bin", program]);
+        }
+        build
     }
 }
 

@@ -15,7 +15,7 @@ const LOAD_SECONDS: u32 = 6;
 const STOP_AFTER: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
-    let programs = workspace.build_release(&["gateway", "benches"])?;
+    let programs = workspace.build_release(&["weir", "mock-provider", "load-generator"])?;
     let stage = Stage::set(programs, workspace.target.join("prove/drain"))?;
     let _provider = stage.start_provider()?;
     stage.slow_provider("latency_us=20000&first_us=20000&chunk_us=5000")?;

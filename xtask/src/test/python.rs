@@ -27,7 +27,7 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
 }
 
 fn build(workspace: &Workspace) -> Result<PathBuf, String> {
-    let build = workspace.cargo(["build", "--locked", "--package", "gateway", "--bin", "weir"]).status();
+    let build = workspace.build(&["weir"]).status();
     match build {
         Ok(status) if status.success() => Ok(workspace.target.join("debug/weir")),
         Ok(_) => Err("weir does not build".to_owned()),
