@@ -4,6 +4,10 @@
 /// holds it nowhere else: every run of blanks becomes one space.
 pub(crate) const BETWEEN: u8 = b'\n';
 
+/// Bytes folded at a time. Room is made for so many, and most of it may not be needed in a text that goes to
+/// and fro between scripts.
+const STRETCH_BYTES: usize = 256;
+
 /// What becomes of each ASCII byte.
 const ASCII: [u8; 128] = ascii();
 
@@ -11,7 +15,7 @@ const fn ascii() -> [u8; 128] {
     let mut table = [0; 128];
     let mut byte = 0;
     while byte < 128 {
-        // As `char::is_whitespace` has it.
+        // Blanks as `char::is_whitespace` has them.
         table[byte] = match byte as u8 {
             b'\t'..=b'\r' | b' ' => b' ',
             other => other.to_ascii_lowercase(),
@@ -30,42 +34,53 @@ pub(crate) fn fold(text: &str) -> String {
 
 /// Appends `text` folded, without blanks at either end.
 pub(crate) fn fold_into(text: &str, out: &mut Vec<u8>) {
-    out.reserve(text.len());
     let begin = out.len();
+    out.reserve(text.len());
     let mut rest = text;
-    loop {
-        let ascii = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
-        let (plain, other) = rest.split_at_checked(ascii).unwrap_or((rest, ""));
-        push_ascii(plain.as_bytes(), begin, out);
-        let Some(c) = other.chars().next() else { break };
-        push_folded(c, begin, out);
-        rest = other.get(c.len_utf8()..).unwrap_or_default();
+    while !rest.is_empty() {
+        let plain = push_ascii(rest.as_bytes(), begin, out);
+        rest = rest.get(plain..).unwrap_or_default().trim_start_matches(|c: char| {
+            let folds = !c.is_ascii();
+            if folds {
+                push_folded(c, begin, out);
+            }
+            folds
+        });
     }
     if out.len() > begin && out.last() == Some(&b' ') {
         out.pop();
     }
 }
 
-/// Every byte is written; the next one is written over a blank that follows a blank.
-fn push_ascii(text: &[u8], begin: usize, out: &mut Vec<u8>) {
+/// Appends ASCII up to the first byte that is not, a stretch at most, and returns how much that was. Every byte is written; the
+/// next one is written over a blank that follows a blank.
+fn push_ascii(text: &[u8], begin: usize, out: &mut Vec<u8>) -> usize {
     let mut end = out.len();
     let mut blank = end == begin || out[end - 1] == b' ';
+    let text = text.get(..STRETCH_BYTES).unwrap_or(text);
     out.resize(end + text.len(), 0);
+    let room = &mut out[end..];
+    let mut written = 0;
+    let mut read = 0;
     for byte in text {
-        let byte = ASCII[usize::from(byte & 127)];
-        let is_blank = byte == b' ';
-        out[end] = byte;
-        end += usize::from(!(is_blank && blank));
-        blank = is_blank;
+        let Some(folded) = ASCII.get(usize::from(*byte)).copied() else { break };
+        read += 1;
+        room[written] = folded;
+        written += usize::from(!(blank && folded == b' '));
+        blank = folded == b' ';
     }
+    end += written;
     out.truncate(end);
+    read
 }
 
 fn push_folded(c: char, begin: usize, out: &mut Vec<u8>) {
     match c {
         'ς' => push('σ', out),
         'ß' | 'ẞ' => out.extend_from_slice(b"ss"),
-        c if c.is_whitespace() => push_ascii(b" ", begin, out),
+        c if c.is_whitespace() => {
+            push_ascii(b" ", begin, out);
+        }
         c => c.to_lowercase().for_each(|c| push(c, out)),
     }
 }

@@ -168,7 +168,9 @@ impl<'r> Row<'r> {
         self.said = self.bodies.said(record.endpoint);
         self.request_preview = preview::end(&self.said.request);
         self.response_preview = preview::start(&self.said.response);
-        if let Some(response) = &self.bodies.response {
+        // Every way of calling a tool has this in its name; most answers call none.
+        let calls = |body: &&Cow<'_, [u8]>| memchr::memmem::find(body, b"_call").is_some();
+        if let Some(response) = self.bodies.response.as_ref().filter(calls) {
             self.tool_names = fold::tool_names(record.endpoint, response);
         }
     }

@@ -76,7 +76,7 @@ impl SqliteStore {
         })
     }
 
-    /// Lets the file grow to so many pages of 4 KiB and no further; `None` takes the limit away. Rows that would
+    /// Lets the file grow to so many pages of 8 KiB and no further; `None` takes the limit away. Rows that would
     /// make it longer are refused as on a full disk.
     pub fn limit_pages(&self, pages: Option<u32>) {
         if let Writing::Open(open) = &*lock(&self.writing) {

@@ -295,7 +295,7 @@ async fn a_full_disk_loses_nothing_once_there_is_room_again() {
     let path = folder.path().join("records.db");
     let store = open(&path);
     append(&store, &calls(0..100));
-    store.limit_pages(Some(60));
+    store.limit_pages(Some(40));
     let records = calls(100..1_100);
     let failed = try_append(&store, &records).unwrap_err();
     assert!(failed.to_string().contains("full"), "{failed}");

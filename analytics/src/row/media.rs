@@ -24,7 +24,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// Returns `json` with its media replaced; untouched when there is none.
 pub(super) fn replace(json: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    if json.len() < MEDIA_CHARS {
+    if !has_long_run(&json) {
         return json;
     }
     let mut out = Vec::new();
@@ -41,6 +41,13 @@ pub(super) fn replace(json: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     }
     out.extend_from_slice(json.get(copied..).unwrap_or_default());
     Cow::Owned(out)
+}
+
+/// Whether so many bytes of base64 follow each other somewhere that they may be media. Such a run covers at
+/// least one whole stretch of half its length, counted from the beginning.
+fn has_long_run(json: &[u8]) -> bool {
+    json.chunks_exact(MEDIA_CHARS / 2)
+        .any(|stretch| stretch.iter().all(|byte| is_base64(*byte) || *byte == b'\\'))
 }
 
 /// A JSON string inside a text, without its quotes and with its escapes as they stand.

@@ -5,44 +5,51 @@ const PREVIEW_CHARS: usize = 240;
 
 /// Returns the beginning of `text` on one line.
 pub(super) fn start(text: &str) -> Option<String> {
-    let mut line = String::with_capacity(2 * PREVIEW_CHARS);
+    let mut line = Vec::with_capacity(text.len().min(2 * PREVIEW_CHARS));
     let mut chars = 0;
     let mut blank = false;
-    for c in text.chars() {
-        if c.is_whitespace() {
+    for byte in text.bytes() {
+        if byte.is_ascii_whitespace() {
             blank = !line.is_empty();
             continue;
         }
-        chars += 1 + usize::from(blank);
+        chars += usize::from(begins_char(byte)) + usize::from(blank);
         if chars > PREVIEW_CHARS {
-            line.push('…');
+            line.extend_from_slice("…".as_bytes());
             break;
         }
         if std::mem::take(&mut blank) {
-            line.push(' ');
+            line.push(b' ');
         }
-        line.push(c);
+        line.push(byte);
     }
-    Some(line).filter(|line| !line.is_empty())
+    String::from_utf8(line).ok().filter(|line| !line.is_empty())
 }
 
 /// Returns the end of `text` on one line: of a conversation, what was said last.
 pub(super) fn end(text: &str) -> Option<String> {
+    let mut begin = None;
     let mut chars = 0;
     let mut blank = false;
-    let mut begin = None;
-    for (at, c) in text.char_indices().rev() {
-        if c.is_whitespace() {
+    for (at, byte) in text.bytes().enumerate().rev() {
+        if byte.is_ascii_whitespace() {
             blank = begin.is_some();
             continue;
         }
-        chars += 1 + usize::from(std::mem::take(&mut blank));
-        if chars > PREVIEW_CHARS {
-            return start(text.get(begin?..)?).map(|line| format!("…{line}"));
+        if begins_char(byte) {
+            chars += 1 + usize::from(std::mem::take(&mut blank));
+            if chars > PREVIEW_CHARS {
+                return start(text.get(begin?..)?).map(|line| format!("…{line}"));
+            }
+            begin = Some(at);
         }
-        begin = Some(at);
     }
     start(text)
+}
+
+/// Whether a byte of UTF-8 is the first of its character.
+const fn begins_char(byte: u8) -> bool {
+    byte & 0xc0 != 0x80
 }
 
 #[cfg(test)]

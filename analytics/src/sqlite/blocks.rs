@@ -7,13 +7,15 @@ use rusqlite::{Connection, Row as SqlRow, Transaction, params};
 
 use super::bodies::Unpacker;
 use super::columns::{self, Column, Fields};
-use super::grams::{Grams, grams};
+use super::grams::Grams;
 use super::marks::{self, Stored};
 use crate::folding;
 use crate::row::Said;
 
 /// The most calls in a block.
 const BLOCK_CALLS: u32 = 128;
+/// Room kept for folded text from one call to the next.
+const FOLDED_BYTES: usize = 64 * 1024;
 
 const CLOSED_TO: &str = "SELECT last FROM block ORDER BY first DESC LIMIT 1";
 const LAST_CALL: &str = "SELECT seq FROM call ORDER BY seq DESC LIMIT 1";
@@ -92,11 +94,11 @@ impl Tail {
         self.calls += 1;
         self.started_min = self.started_min.min(started);
         self.started_max = self.started_max.max(started);
-        marks::leave(call, |mark| self.grams.add(mark));
+        marks::leave(call, |mark| self.grams.add_word(mark));
         self.folded.clear();
+        self.folded.shrink_to(FOLDED_BYTES);
         fold_said(said, &mut self.folded);
-        grams(&self.folded).for_each(|gram| self.grams.add(gram));
-        self.folded.shrink_to(64 * 1024);
+        self.grams.add_text(&self.folded);
     }
 
     /// Closes the block and begins the next.
@@ -114,14 +116,13 @@ impl Tail {
     }
 }
 
-/// Appends what was said, folded: the request, then the answer.
 fn fold_said(said: &Said, out: &mut Vec<u8>) {
     folding::fold_into(&said.request, out);
     out.push(folding::BETWEEN);
     folding::fold_into(&said.response, out);
 }
 
-/// What was said in a stored call, folded. Rows begin with the columns of [`OPEN_CALLS`].
+/// What was said in a stored call, folded: the request, then the answer. Rows begin with the columns of [`OPEN_CALLS`].
 pub(super) fn folded_said(
     row: &SqlRow<'_>,
     fields: &Fields<'_>,

@@ -1,8 +1,9 @@
 //! What a call leaves in its block's filter, so that searches can pass over blocks without reading them.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::columns::{Column, Fields};
 use super::grams::Mark;
@@ -78,7 +79,7 @@ pub(super) fn leave(call: &Stored<'_>, mut mark: impl FnMut(Mark)) {
 fn leave_given(name: &str, json: Option<&str>, mark: &mut impl FnMut(Mark)) {
     let Some(json) = json else { return };
     match object(json).filter(|_| json.len() <= GIVEN_BYTES) {
-        Some(object) => object.iter().for_each(|(key, value)| mark(Mark::word(name, key, &plain(value)))),
+        Some(members) => members.iter().for_each(|(key, value)| mark(Mark::word(name, key, &plain(value)))),
         None => mark(anything(name)),
     }
 }
@@ -130,17 +131,17 @@ pub(super) fn prompt_name(text: &str) -> &str {
     text.rsplit_once('@').map_or(text, |(name, _)| name)
 }
 
-/// Metadata or variables as an object.
-pub(super) fn object(json: &str) -> Option<Map<String, Value>> {
+/// The members of metadata or variables, their values as they are written.
+pub(super) fn object(json: &str) -> Option<HashMap<Cow<'_, str>, &RawValue>> {
     serde_json::from_str(json).ok()
 }
 
 /// A value as people write it in a search: text without quotes, everything else as JSON.
-pub(super) fn plain(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::String(text) => Cow::Borrowed(text),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Cow::Owned(value.to_string())
-        }
+pub(super) fn plain(value: &RawValue) -> Cow<'_, str> {
+    let raw = value.get();
+    match raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) {
+        Some(text) if !text.contains('\\') => Cow::Borrowed(text),
+        Some(_) => serde_json::from_str(raw).map_or(Cow::Borrowed(raw), Cow::Owned),
+        None => Cow::Borrowed(raw),
     }
 }

@@ -9,7 +9,7 @@ use vocab::Id;
 use vocab::id::Call;
 
 use super::columns::{Column, Fields};
-use super::grams::{Mark, grams, may_hold};
+use super::grams::{Mark, grams};
 use super::marks::{self, Stored, columns_of};
 use crate::filter::{Bound, Field, Filter, Measure, Pattern, Term, Test};
 use crate::folding::{self, folds_to};
@@ -77,10 +77,7 @@ impl Plan {
 
     fn add_text(&mut self, negated: bool, folded: &str) {
         if !negated {
-            let mut marks: Vec<_> = grams(folded.as_bytes()).collect();
-            marks.sort_unstable();
-            marks.dedup();
-            self.groups.extend(marks.into_iter().map(|mark| vec![mark]));
+            self.groups.extend(grams(folded).into_iter().map(|mark| vec![mark]));
         }
         self.texts.push(Sought { negated, finder: Finder::new(folded).into_owned() });
     }
@@ -96,7 +93,7 @@ impl Plan {
 
     /// Whether a block may hold a match.
     pub(super) fn may_match_block(&self, filter: &[u8]) -> bool {
-        self.groups.iter().all(|group| group.iter().any(|mark| may_hold(filter, *mark)))
+        self.groups.iter().all(|group| group.iter().any(|mark| mark.may_be_in(filter)))
     }
 
     /// Whether a call matches as far as its columns tell.
@@ -221,8 +218,7 @@ fn fits(pattern: &Pattern, word: &str) -> bool {
 
 fn given(json: Option<&str>, key: &str, fits: impl Fn(&str) -> bool) -> bool {
     json.and_then(marks::object)
-        .and_then(|object| object.get(key).map(|value| fits(&marks::plain(value))))
-        .unwrap_or(false)
+        .is_some_and(|members| members.get(key).is_some_and(|value| fits(&marks::plain(value))))
 }
 
 /// By name or id; with `@`, also by the version's number, the beginning of its digest, or the label.

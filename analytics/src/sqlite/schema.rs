@@ -17,7 +17,7 @@ pub(super) const VERSION: i64 = 1;
 /// Marks a file as Weir's records: `weir` in ASCII.
 pub(super) const APPLICATION: i64 = 0x7765_6972;
 /// Bytes to a page.
-const PAGE_BYTES: i64 = 4096;
+const PAGE_BYTES: i64 = 8192;
 
 const TABLES: &str = "
     CREATE TABLE call (
