@@ -11,13 +11,13 @@ use analytics::record::{Capture, Outcome};
 use bytes::Bytes;
 use dialects::Endpoint;
 use dialects::watch::Facts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::{Frame, SizeHint};
 
 use super::admission::Permit;
 use super::entry::Entry;
 use super::prompt::Shape;
-use super::reply::{Fresh, Reply, Shown, copy_headers, describe, show};
+use super::reply::{Fresh, Reply, Shown, copy_headers, describe, name, show};
 use crate::refusal::Refusal;
 use crate::routing::Route;
 use crate::upstream::{Answer, Failure};
@@ -152,7 +152,7 @@ impl Passing<'_> {
         copy_headers(&self.headers, &mut headers);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         // Proxies in front of Weir hold events back unless told not to.
-        headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+        headers.insert(name::X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
         describe(&entry, Some(self.route), &mut headers);
         entry.response(self.status.as_u16(), Capture::Nothing);
         respond(self.status, headers, body(entry, self.shape))
@@ -178,7 +178,7 @@ fn whole(
     describe(&entry, Some(passing.route), &mut headers);
     if let Some(cost) = entry.record().cost {
         let cost = HeaderValue::from_str(&cost.to_string()).unwrap_or(HeaderValue::from_static("?"));
-        headers.insert(HeaderName::from_static("weir-cost-usd"), cost);
+        headers.insert(name::WEIR_COST_USD, cost);
     }
     entry.response(passing.status.as_u16(), Capture::Whole(bytes.clone()));
     respond(passing.status, headers, handed_over(bytes, entry, Outcome::Ok, Some(permit)))
@@ -201,7 +201,7 @@ fn fail(failure: &Failure, mut entry: Entry, permit: Permit) -> Response<Body> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if status == StatusCode::TOO_MANY_REQUESTS {
         // Weir's tries are spent; a client's own on top would multiply them.
-        headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+        headers.insert(name::X_SHOULD_RETRY, HeaderValue::from_static("false"));
         if let (Some(wait), false) = (failure.fault.retry_after, headers.contains_key(header::RETRY_AFTER)) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dialects::fault::{self, FailureClass, Fault};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::admission::Permit;
 use super::entry::Entry;
@@ -12,6 +12,26 @@ use super::prompt::Shape;
 use crate::refusal::{Kind, Refusal};
 use crate::routing::Route;
 use crate::upstream::{Answer, Failure};
+
+/// Names of the headers Weir adds, made once: they are set on every answer.
+pub(crate) mod name {
+    use http::HeaderName;
+
+    pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+    pub(crate) const WEIR_CALL_ID: HeaderName = HeaderName::from_static("weir-call-id");
+    pub(crate) const WEIR_PROVIDER: HeaderName = HeaderName::from_static("weir-provider");
+    pub(crate) const WEIR_MODEL: HeaderName = HeaderName::from_static("weir-model");
+    pub(crate) const WEIR_ATTEMPTS: HeaderName = HeaderName::from_static("weir-attempts");
+    pub(crate) const WEIR_CACHE: HeaderName = HeaderName::from_static("weir-cache");
+    pub(crate) const WEIR_PROMPT: HeaderName = HeaderName::from_static("weir-prompt");
+    pub(crate) const WEIR_PROMPT_LABEL: HeaderName = HeaderName::from_static("weir-prompt-label");
+    pub(crate) const WEIR_OVERHEAD_US: HeaderName = HeaderName::from_static("weir-overhead-us");
+    pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+    pub(crate) const WEIR_COST_USD: HeaderName = HeaderName::from_static("weir-cost-usd");
+    pub(crate) const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+    pub(crate) const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+    pub(crate) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+}
 
 /// What the last step of a call hands to the relay.
 pub enum Reply {
@@ -67,7 +87,7 @@ pub fn copy_headers(from: &HeaderMap, to: &mut HeaderMap) {
         }
     }
     if let Some(id) = upstream_request_id(from) {
-        to.insert(HeaderName::from_static("x-upstream-request-id"), id.clone());
+        to.insert(name::X_UPSTREAM_REQUEST_ID, id.clone());
     }
 }
 
@@ -79,27 +99,27 @@ pub fn upstream_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
 /// The headers every answer carries: ids, route, prompt, timing.
 pub fn describe(entry: &Entry, route: Option<&Route>, headers: &mut HeaderMap) {
     let record = entry.record();
-    let mut set = |name: &'static str, value: HeaderValue| {
-        headers.insert(HeaderName::from_static(name), value);
-    };
     let id = entry.id_header();
-    set("x-request-id", id.clone());
-    set("weir-call-id", id);
+    headers.insert(name::X_REQUEST_ID, id.clone());
+    headers.insert(name::WEIR_CALL_ID, id);
     if let Some(route) = route {
-        set("weir-provider", route.provider.name_header());
-        set("weir-model", route.model_header.clone());
+        headers.insert(name::WEIR_PROVIDER, route.provider.name_header());
+        headers.insert(name::WEIR_MODEL, route.model_header.clone());
     }
-    set("weir-attempts", HeaderValue::from(record.attempts.len()));
-    set("weir-cache", HeaderValue::from_static("off"));
+    headers.insert(name::WEIR_ATTEMPTS, HeaderValue::from(record.attempts.len()));
+    headers.insert(name::WEIR_CACHE, HeaderValue::from_static("off"));
     if let Some(prompt) = &record.prompt {
-        set("weir-prompt", text(&format!("{}@{}", prompt.name, prompt.version)));
+        headers.insert(name::WEIR_PROMPT, text(&format!("{}@{}", prompt.name, prompt.version)));
         if let Some(label) = &prompt.label {
-            set("weir-prompt-label", text(label));
+            headers.insert(name::WEIR_PROMPT_LABEL, text(label));
         }
     }
     let (overhead, upstream) = entry.split_time();
-    set("weir-overhead-us", HeaderValue::from(overhead));
-    set("server-timing", text(&format!("weir;dur={}, upstream;dur={}", Millis(overhead), Millis(upstream))));
+    headers.insert(name::WEIR_OVERHEAD_US, HeaderValue::from(overhead));
+    headers.insert(
+        name::SERVER_TIMING,
+        text(&format!("weir;dur={}, upstream;dur={}", Millis(overhead), Millis(upstream))),
+    );
 }
 
 /// A header value of `text`; prompt names may hold letters headers cannot, which are percent-encoded.
