@@ -45,6 +45,11 @@ impl Mark {
         Self::Word(hash.0.wrapping_mul(SPREAD))
     }
 
+    /// A number of some kind.
+    pub(super) const fn number(kind: u64, number: u64) -> Self {
+        Self::Word((kind << 32 | number).wrapping_add(1).wrapping_mul(SPREAD))
+    }
+
     /// A call's id.
     pub(super) fn id(id: [u8; 16]) -> Self {
         Self::Word((u128::from_be_bytes(id) as u64).wrapping_mul(SPREAD))

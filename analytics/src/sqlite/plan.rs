@@ -10,8 +10,8 @@ use vocab::id::Call;
 
 use super::columns::{Column, Fields};
 use super::grams::{Mark, grams};
-use super::marks::{self, Stored, columns_of};
-use crate::filter::{Bound, Field, Filter, Measure, Pattern, Term, Test};
+use super::marks::{self, Stored, columns_measured, columns_of, measured};
+use crate::filter::{Bound, Field, Filter, Pattern, Term, Test};
 use crate::folding::{self, folds_to};
 
 /// What a search looks for.
@@ -69,9 +69,8 @@ impl Plan {
                 Test::Counts(*measure, bounds.clone())
             }
         };
-        if !term.negated {
-            self.groups.extend(group(&test));
-        }
+        let group = if term.negated { Some(marks::sought_not(&test)) } else { group(&test) };
+        self.groups.extend(group.filter(|group| !group.is_empty()));
         self.checks.push(Check { negated: term.negated, test });
     }
 
@@ -123,44 +122,22 @@ fn folded(pattern: &Pattern) -> Pattern {
 
 /// The marks of which a block must hold one for the test to hold in it; `None` when only reading tells.
 fn group(test: &Test) -> Option<Vec<Mark>> {
-    let mut group = Vec::new();
-    match test {
+    let marks: Vec<_> = match test {
         Test::Says(_) => return None,
-        Test::Is(field, patterns) => {
-            for pattern in patterns {
-                let Pattern::Exactly(word) = pattern else { return None };
-                let marks = marks::sought(field, word);
-                if marks.is_empty() {
-                    return None;
-                }
-                group.extend(marks);
-            }
-        }
+        Test::Is(field, patterns) => patterns.iter().map(|pattern| sought(field, pattern)).collect(),
         Test::Counts(measure, bounds) => {
-            for bound in bounds {
-                group.push(match bound {
-                    Bound::Compares(crate::filter::Comparison::Equal, number) => {
-                        marks::sought_number(*measure, *number)?
-                    }
-                    Bound::Compares(..) => return None,
-                    Bound::StartsWith(digits) => marks::sought_digits(*measure, digits)?,
-                });
-            }
+            bounds.iter().map(|bound| marks::sought_number(*measure, bound)).collect()
         }
-    }
-    Some(group)
+    };
+    // One alternative that leaves no mark, and any block may hold it.
+    if marks.iter().any(Vec::is_empty) { None } else { Some(marks.concat()) }
 }
 
-const fn columns_measured(measure: Measure) -> &'static [Column] {
-    match measure {
-        Measure::Status => &[Column::Status],
-        Measure::Version => &[Column::PromptVersion],
-        Measure::Cost => &[Column::CostNanousd],
-        Measure::Latency => &[Column::DurationUs],
-        Measure::Ttft => &[Column::TtftUs],
-        Measure::Tokens => &[Column::InputTokens, Column::OutputTokens],
-        Measure::InputTokens => &[Column::InputTokens],
-        Measure::OutputTokens => &[Column::OutputTokens],
+fn sought(field: &Field, pattern: &Pattern) -> Vec<Mark> {
+    match pattern {
+        Pattern::Exactly(word) => marks::sought(field, word),
+        Pattern::StartsWith(_) if *field == Field::Error => marks::sought(field, ""),
+        Pattern::StartsWith(_) => Vec::new(),
     }
 }
 
@@ -176,14 +153,6 @@ impl Check {
         };
         holds != self.negated
     }
-}
-
-fn measured(measure: Measure, fields: &Fields<'_>) -> Option<i64> {
-    // The sum of what is known; unknown when nothing is.
-    columns_measured(measure)
-        .iter()
-        .filter_map(|column| fields.int(*column))
-        .fold(None, |sum, number| Some(sum.unwrap_or(0) + number))
 }
 
 fn within(bound: &Bound, number: i64) -> bool {
@@ -258,3 +227,6 @@ fn failed_with(pattern: &Pattern, fields: &Fields<'_>) -> bool {
     };
     message.is_some_and(says)
 }
+
+#[cfg(test)]
+mod tests;
