@@ -70,8 +70,11 @@ pub(super) async fn note(State(admin): State<Admin>, request: Request, next: Nex
     if let Some(refusal) = response.extensions_mut().remove::<Arc<Refusal>>() {
         refusal.log(&id);
     }
+    let headers = response.headers_mut();
+    // Some answers hold secrets, and all of them change: no cache keeps any.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-        response.headers_mut().insert(REQUEST_ID, id);
+        headers.insert(REQUEST_ID, id);
     }
     response
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    Components, ContentBuilder, HttpMethod, Info, License, ObjectBuilder, OpenApi, OpenApiBuilder, Ref,
-    RefOr, Required, Response, ResponseBuilder, Tag, Type,
+    ArrayBuilder, Components, ContentBuilder, HttpMethod, Info, License, ObjectBuilder, OpenApi,
+    OpenApiBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema, Tag, Type,
 };
 use utoipa::{IntoResponses, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -236,6 +236,9 @@ fn parameters() -> [(&'static str, Parameter); 4] {
 /// The routes and their description, with what holds for all of them.
 pub(super) fn split(documented: OpenApiRouter<Admin>) -> (Router<Admin>, OpenApi) {
     let (router, mut openapi) = documented.split_for_parts();
+    if let Some(components) = &mut openapi.components {
+        refer_to_items(components);
+    }
     for item in openapi.paths.paths.values_mut() {
         let operations = [
             (HttpMethod::Get, &mut item.get),
@@ -251,6 +254,17 @@ pub(super) fn split(documented: OpenApiRouter<Admin>) -> (Router<Admin>, OpenApi
         }
     }
     (router, openapi)
+}
+
+/// Lets lists refer to what they hold: the schema of a generic type repeats it.
+fn refer_to_items(components: &mut Components) {
+    for (name, schema) in &mut components.schemas {
+        let (Some(item), RefOr::T(Schema::Object(list))) = (name.strip_prefix("List_"), schema) else {
+            continue;
+        };
+        let items = ArrayBuilder::new().items(Ref::from_schema_name(item));
+        list.properties.insert("data".to_owned(), items.description(Some("The items.")).into());
+    }
 }
 
 /// Adds to a route that takes a token what holds for all those.

@@ -74,7 +74,7 @@ pub(super) fn query<Q: DeserializeOwned>(uri: &Uri) -> Result<(Option<String>, Q
         Ok(Query(asked)) => Ok((project, asked)),
         Err(rejection) => {
             let why = rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string);
-            Err(Refusal::new(Kind::InvalidRequest, format!("query: {why}")))
+            Err(Refusal::new(Kind::InvalidRequest, format!("the query cannot be read: {why}")))
         }
     }
 }
@@ -147,17 +147,21 @@ pub(super) fn part<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T,
 }
 
 /// Reads a value, and names the field at fault when that fails.
-fn read<'de, T: DeserializeOwned, D: Deserializer<'de>>(reader: D) -> Result<T, Refusal>
+fn read<'de, T, D>(reader: D) -> Result<T, Refusal>
 where
-    D::Error: Display,
+    T: DeserializeOwned,
+    D: Deserializer<'de, Error = serde_json::Error>,
 {
     serde_path_to_error::deserialize(reader).map_err(|error| {
         let path = error.path().to_string();
-        let message = error.into_inner().to_string();
-        if path == "." || path == "?" {
-            return Refusal::new(Kind::InvalidRequest, format!("the body cannot be read: {message}"));
+        let error = error.into_inner();
+        if !error.is_data() {
+            return Refusal::new(Kind::InvalidRequest, format!("the body is not JSON: {error}"));
         }
-        Refusal::new(Kind::InvalidRequest, format!("`{path}`: {message}")).param(path)
+        if path == "." || path == "?" {
+            return Refusal::new(Kind::InvalidRequest, format!("the body cannot be read: {error}"));
+        }
+        Refusal::new(Kind::InvalidRequest, format!("`{path}`: {error}")).param(path)
     })
 }
 

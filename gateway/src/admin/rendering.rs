@@ -84,7 +84,6 @@ struct Rendering {
     #[schema(value_type = Option<Vec<Object>>)]
     tools: Option<Vec<Value>>,
     /// Its tool choice.
-    #[schema(value_type = Option<Object>)]
     tool_choice: Option<Value>,
     /// Its response format.
     #[schema(value_type = Option<Object>)]

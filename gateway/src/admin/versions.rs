@@ -129,7 +129,6 @@ pub(super) struct ContentBody {
     #[schema(value_type = Option<Vec<Object>>)]
     tools: Option<Vec<Value>>,
     /// Tool choice, as in chat completions.
-    #[schema(value_type = Option<Object>)]
     tool_choice: Option<Value>,
     /// Response format, as in chat completions.
     #[schema(value_type = Option<Object>)]
@@ -226,9 +225,8 @@ struct NewVersion {
     said: Said,
 }
 
-/// What is said about a version, beside its content.
+/// What is said about a version, beside its content. It is given none but its own fields.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 struct Said {
     /// What changed and why.
     commit_message: Option<String>,

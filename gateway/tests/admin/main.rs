@@ -1,0 +1,22 @@
+//! The admin API, seen from outside: a module for each resource, whole answers kept as snapshots.
+//!
+//! After a change that is meant: `INSTA_UPDATE=always cargo nextest run -p gateway --test admin`, then read the diff.
+
+#[expect(dead_code, unused_imports, reason = "the kit has what other tests need too")]
+#[expect(unreachable_pub, reason = "the kit is public to the modules of this one binary")]
+#[path = "../support/lib.rs"]
+mod support;
+
+mod calls;
+mod description;
+mod desk;
+mod keys;
+mod labels;
+mod prompts;
+mod redact;
+mod rendering;
+mod replay;
+mod roles;
+mod system;
+mod tokens;
+mod versions;
