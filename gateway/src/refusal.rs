@@ -290,7 +290,7 @@ mod tests {
     fn every_kind_answers_in_openais_shape_with_all_four_keys() {
         for kind in Kind::ALL {
             let refusal = Refusal::new(kind, "what is wrong and what to do");
-            let body: serde_json::Value = serde_json::from_slice(&refusal.body()).unwrap();
+            let body: Value = serde_json::from_slice(&refusal.body()).unwrap();
             let error = body["error"].as_object().unwrap();
             assert_eq!(error.keys().collect::<Vec<_>>(), ["message", "type", "param", "code"], "{kind:?}");
             assert!(error["code"].is_string() && error["type"].is_string(), "{kind:?}");

@@ -1,3 +1,5 @@
+//! Cases for [`super`]: what cursor must and must not do.
+
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
 use serde_json::Value;

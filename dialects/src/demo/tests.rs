@@ -1,3 +1,5 @@
+//! Cases for [`super`]: what demo must and must not do.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;

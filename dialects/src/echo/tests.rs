@@ -1,3 +1,5 @@
+//! Cases for [`super`]: what echo must and must not do.
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! Cases for [`super`]: what fault must and must not do.
+
 use std::time::Duration;
 
 use serde_json::Value;

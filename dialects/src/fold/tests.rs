@@ -1,3 +1,5 @@
+//! Cases for [`super`]: what fold must and must not do.
+
 use serde_json::json;
 
 use super::*;

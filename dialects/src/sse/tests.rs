@@ -1,3 +1,5 @@
+//! Cases for [`super`]: what sse must and must not do.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Cases for [`super`]: what watch must and must not do.
+
 use bytes::Bytes;
 use serde_json::json;
 

@@ -183,6 +183,7 @@ struct NewKey {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"models": null, "expires_at": "2027-11-30T12:00:00Z"}))]
+#[expect(clippy::option_option, reason = "absent leaves a field alone, null sets it to none")]
 struct KeyPatch {
     /// What people call it.
     name: Option<String>,
