@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! recorder's thread ─► append (one connection, one transaction a batch) ─► log ─► checkpoint thread ─► file
-//! find, get         ─► readers (at most four at a time, on threads that may block)
+//! find, get         ─► readers (a few at a time, on threads that may block)
 //! ```
 //! Readers see the file as of their first look and neither wait for the writer nor make it wait.
 
@@ -139,12 +139,12 @@ impl Store for SqliteStore {
     }
 
     fn get(&self, id: Id<Call>) -> Answer<'_, Option<FoundCall>> {
-        Box::pin(self.readers.ask(move |reader| reading::call(reader, id)))
+        Box::pin(self.readers.look_up(move |reader| reading::call(reader, id)))
     }
 
     fn find(&self, search: Search) -> Answer<'_, FoundPage> {
         let clock = self.clock.clone();
-        Box::pin(self.readers.ask(move |reader| find::find(reader, &search, &clock)))
+        Box::pin(self.readers.search(move |reader| find::find(reader, &search, &clock)))
     }
 
     fn purge(&self, before: Time) -> Answer<'_, u64> {

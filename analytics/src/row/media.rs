@@ -1,21 +1,26 @@
 //! Base64 media in JSON replaced by what identifies it: hash, size and type.
 //!
-//! Works on the bytes: any JSON string that is long enough and is a base64 `data:` URL, or base64 of something
-//! whose first bytes say what it is, or the value of a key that holds media, becomes
-//! `weir-media:image/png;bytes=12345;sha256=…`. The same picture gives the same text wherever it stands.
+//! Works on the bytes: a `data:` URL in a JSON string, or a string that is base64 of something whose first bytes
+//! say what it is, or of a key that holds media, becomes `weir-media:image/png;bytes=12345;sha256=…`. The same
+//! picture gives the same text wherever it stands.
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use memchr::memmem;
 use sha2::{Digest, Sha256};
 
 /// Strings shorter than this are left alone: a hash would hardly be shorter.
 const MEDIA_CHARS: usize = 256;
 /// Keys whose base64 is media although its first bytes do not tell (raw audio samples, mostly).
 const MEDIA_KEYS: [&[u8]; 3] = [b"data", b"b64_json", b"file_data"];
+
+/// How far before its data the beginning of a `data:` URL is looked for.
+const URL_HEAD_BYTES: usize = 200;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -29,11 +34,11 @@ pub(super) fn replace(json: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     }
     let mut out = Vec::new();
     let mut copied = 0;
-    for string in Strings::of(&json) {
-        if let Some(mark) = string.media() {
-            out.extend_from_slice(json.get(copied..string.start).unwrap_or_default());
+    for string in Strings::of(&json).filter(|string| string.text.len() >= MEDIA_CHARS) {
+        for (place, mark) in string.media() {
+            out.extend_from_slice(json.get(copied..place.start).unwrap_or_default());
             out.extend_from_slice(mark.as_bytes());
-            copied = string.start + string.text.len();
+            copied = place.end;
         }
     }
     if copied == 0 {
@@ -59,49 +64,95 @@ struct Quoted<'a> {
 }
 
 impl Quoted<'_> {
-    fn media(&self) -> Option<String> {
-        if self.text.len() < MEDIA_CHARS {
-            return None;
+    /// The media in this string: where, and what stands for them.
+    fn media(&self) -> Vec<(Range<usize>, String)> {
+        let mut found = Vec::new();
+        let mut at = 0;
+        while let Some(url) = DataUrl::find(self.text, at) {
+            if let Some(mark) = mark(url.kind.as_deref(), &self.text[url.data.clone()]) {
+                found.push((self.start + url.start..self.start + url.data.end, mark));
+            }
+            at = url.data.end;
         }
-        let (declared, data) = split_data_url(self.text)?;
-        let bytes = BASE64.decode(unescaped(data).as_ref()).ok()?;
-        let kind = declared.or_else(|| sniff(&bytes).map(Cow::Borrowed));
-        let kind = match kind {
-            Some(kind) => kind,
-            None if MEDIA_KEYS.contains(&self.before) => Cow::Borrowed("application/octet-stream"),
-            None => return None,
-        };
-        let mut mark = format!("weir-media:{kind};bytes={};sha256=", bytes.len());
-        for byte in Sha256::digest(&bytes) {
-            write!(mark, "{byte:02x}").ok()?;
+        if found.is_empty()
+            && run_length(self.text) == self.text.len()
+            && let Some(mark) = mark(self.declared(), self.text)
+        {
+            found.push((self.start..self.start + self.text.len(), mark));
         }
-        Some(mark)
+        found
+    }
+
+    /// What a string is if it is base64 from end to end and its bytes do not say so themselves.
+    fn declared(&self) -> Option<&'static str> {
+        MEDIA_KEYS.contains(&self.before).then_some("application/octet-stream")
     }
 }
 
-/// What a `data:` URL says it holds.
-type DeclaredType<'a> = Option<Cow<'a, str>>;
+/// What stands for base64 media: their type as their first bytes say it, else as it is `declared`. `None` when
+/// nobody knows a type, or when it is no base64.
+fn mark(declared: Option<&str>, base64: &[u8]) -> Option<String> {
+    if base64.len() < MEDIA_CHARS {
+        return None;
+    }
+    let bytes = BASE64.decode(unescaped(base64).as_ref()).ok()?;
+    let kind = sniff(&bytes).or(declared)?;
+    let mut mark = format!("weir-media:{kind};bytes={};sha256=", bytes.len());
+    for byte in Sha256::digest(&bytes) {
+        write!(mark, "{byte:02x}").ok()?;
+    }
+    Some(mark)
+}
 
-/// Splits `data:image/png;base64,AAAA` into its type and its data; text that is no such URL is all data.
-/// `None` when the text cannot be base64 at all.
-fn split_data_url(text: &[u8]) -> Option<(DeclaredType<'_>, &[u8])> {
-    let Some(url) = text.strip_prefix(b"data:") else {
-        // One look at the beginning spares decoding prose.
-        let head = text.get(..64)?;
-        return head.iter().all(|byte| is_base64(*byte) || *byte == b'\\').then_some((None, text));
-    };
-    let comma = memchr::memchr(b',', url.get(..200.min(url.len()))?)?;
-    let (head, data) = (url.get(..comma)?, url.get(comma + 1..)?);
-    let kind = head.strip_suffix(b";base64")?;
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+/// `data:image/png;base64,AAAA` somewhere in a string.
+struct DataUrl {
+    start: usize,
+    kind: Option<String>,
+    data: Range<usize>,
+}
+
+impl DataUrl {
+    /// Finds the first one from `at` on.
+    fn find(text: &[u8], at: usize) -> Option<Self> {
+        const MARK: &[u8] = b";base64,";
+        memmem::find_iter(text.get(at..)?, MARK).find_map(|end| {
+            let end = at + end;
+            let head_start = at.max(end.saturating_sub(URL_HEAD_BYTES));
+            let head = text.get(head_start..end)?;
+            let scheme = memmem::rfind(head, b"data:")?;
+            let data = text.get(end + MARK.len()..)?;
+            let length = run_length(data);
+            Some(Self {
+                start: head_start + scheme,
+                kind: declared_type(head.get(scheme + 5..)?),
+                data: end + MARK.len()..end + MARK.len() + length,
+            })
+        })
+    }
+}
+
+/// The type in `image/png;charset=utf-8`.
+fn declared_type(head: &[u8]) -> Option<String> {
+    let kind = head.split(|byte| *byte == b';').next()?;
     let kind = String::from_utf8_lossy(kind).replace("\\/", "/");
-    let sound =
-        !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.+-".contains(&byte));
-    Some((sound.then_some(Cow::Owned(kind)), data))
+    let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"/.+-".contains(&byte);
+    Some(kind).filter(|kind| !kind.is_empty() && kind.bytes().all(sound))
 }
 
 const fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
+}
+
+/// How far base64 goes, with escaped slashes.
+fn run_length(text: &[u8]) -> usize {
+    let mut length = 0;
+    loop {
+        match text.get(length..) {
+            Some([b'\\', b'/', ..]) => length += 2,
+            Some([byte, ..]) if is_base64(*byte) => length += 1,
+            _ => return length,
+        }
+    }
 }
 
 /// Some writers escape the slash.
@@ -194,6 +245,28 @@ mod tests {
         assert!(replaced(&url).ends_with(r#""},"n":1}"#));
         assert_eq!(hash(&replaced(&url)), hash(&replaced(&raw)));
         assert!(serde_json::from_str::<serde_json::Value>(&replaced(&url)).is_ok());
+    }
+
+    #[test]
+    fn pictures_in_the_middle_of_a_text_are_found() {
+        let url = format!("data:image/svg+xml;charset=utf-8;base64,{}", BASE64.encode("<svg/>".repeat(99)));
+        let text = format!(
+            r#"{{"content":"See ![a]({url}) and ![b]({url}), not ;base64,{} this."}}"#,
+            "A".repeat(300)
+        );
+        let shown = replaced(&text);
+        assert!(
+            shown.starts_with(r#"{"content":"See ![a](weir-media:image/svg+xml;bytes=594;sha256="#),
+            "{shown}"
+        );
+        assert!(shown.contains(") and ![b](weir-media:") && shown.ends_with("AAA this.\"}"), "{shown}");
+        let quoted =
+            format!(r#"{{"content":"<img src=\"data:image/gif;base64,{}\">"}}"#, BASE64.encode([1; 900]));
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&replaced(&quoted)).is_ok(),
+            "{}",
+            replaced(&quoted)
+        );
     }
 
     #[test]

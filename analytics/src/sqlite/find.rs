@@ -24,10 +24,10 @@ use crate::store::{Cursor, FoundPage, Search};
 pub(super) const BUDGET: Duration = Duration::from_secs(1);
 
 const BLOCKS: &str = "SELECT first, last, started_max FROM block
-                      WHERE started_max >= ?1 AND started_min <= ?2 ORDER BY started_max DESC LIMIT -1";
+                      WHERE started_max >= ?1 AND started_min <= ?2 ORDER BY started_max DESC";
 const FILTER: &str = "SELECT filter FROM gram WHERE first = ?1 LIMIT 1";
 const CALLS: &str = "SELECT seq, id, fields, metadata, variables FROM call
-                     WHERE seq BETWEEN ?1 AND ?2 LIMIT -1";
+                     WHERE seq BETWEEN ?1 AND ?2";
 const CALL: &str = "SELECT c.seq, c.id, c.fields, c.metadata, c.variables, b.dictionary, b.packed
                     FROM call AS c LEFT JOIN body AS b ON b.seq = c.seq WHERE c.seq = ?1 LIMIT 1";
 

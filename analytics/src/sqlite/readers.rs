@@ -1,4 +1,4 @@
-//! Connections that only read: a few at most, each used by one question at a time, away from async threads.
+//! Connections that only read: a few at most, each used for one question at a time, away from async threads.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +10,10 @@ use tokio::sync::Semaphore;
 use super::bodies::Unpacker;
 use crate::store::QueryError;
 
-/// The most questions answered at a time; others wait their turn.
-const READERS: usize = 4;
+/// The most searches at a time; others wait their turn.
+const SEARCHES: usize = 3;
+/// The most calls looked up at a time. They take a millisecond and do not wait behind searches.
+const LOOKUPS: usize = 2;
 
 /// The reading side of one records file.
 #[derive(Clone)]
@@ -19,7 +21,8 @@ pub(super) struct Readers(Arc<Shared>);
 
 struct Shared {
     path: PathBuf,
-    turns: Arc<Semaphore>,
+    searches: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
     idle: Mutex<Vec<Reader>>,
     /// Counts how often the file was replaced by a fresh one; connections to an older one are not used again.
     generation: AtomicU64,
@@ -36,7 +39,8 @@ impl Readers {
     pub(super) fn new(path: &Path) -> Self {
         Self(Arc::new(Shared {
             path: path.to_owned(),
-            turns: Arc::new(Semaphore::new(READERS)),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
             idle: Mutex::default(),
             generation: AtomicU64::new(0),
         }))
@@ -53,16 +57,30 @@ impl Readers {
         self.0.idle().clear();
     }
 
-    /// Runs `work` on a thread that may block, with a connection of its own.
-    pub(super) async fn ask<T: Send + 'static>(
+    /// Answers a question that may take its time.
+    pub(super) async fn search<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, QueryError> {
+        self.ask(&self.0.searches, work).await
+    }
+
+    /// Answers a question about one call.
+    pub(super) async fn look_up<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Reader) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        self.ask(&self.0.lookups, work).await
+    }
+
+    /// Runs `work` on a thread that may block, with a connection of its own.
+    async fn ask<T: Send + 'static>(
+        &self,
+        turns: &Arc<Semaphore>,
+        work: impl FnOnce(&mut Reader) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, QueryError> {
         let unavailable = |reason: String| QueryError::Unavailable(reason);
-        let turn = Arc::clone(&self.0.turns)
-            .acquire_owned()
-            .await
-            .map_err(|error| unavailable(error.to_string()))?;
+        let turn = Arc::clone(turns).acquire_owned().await.map_err(|error| unavailable(error.to_string()))?;
         let shared = Arc::clone(&self.0);
         let answer = tokio::task::spawn_blocking(move || {
             let _turn = turn;
