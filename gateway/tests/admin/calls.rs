@@ -22,7 +22,9 @@ const VARYING: [&str; 8] = [
 fn still(call: Value) -> Value {
     let mut call = redact::value(call);
     if let Some(attempts) = call.get_mut("attempts").and_then(Value::as_array_mut) {
-        attempts.iter_mut().for_each(|attempt| *attempt = still(attempt.take()));
+        for attempt in attempts {
+            *attempt = still(attempt.take());
+        }
     }
     for field in VARYING {
         if call.get(field).is_some_and(|value| !value.is_null()) {

@@ -2,6 +2,8 @@
 //!
 //! After a change that is meant: `INSTA_UPDATE=always cargo nextest run -p gateway --test admin`, then read the diff.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where its own set-up is wrong")]
+
 #[expect(dead_code, unused_imports, reason = "the kit has what other tests need too")]
 #[expect(unreachable_pub, reason = "the kit is public to the modules of this one binary")]
 #[path = "../support/lib.rs"]

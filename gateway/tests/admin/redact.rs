@@ -67,9 +67,10 @@ fn replaced(said: &str, shape: &str, by: &str) -> String {
     let mut at = 0;
     while at < chars.len() {
         let fits = chars.get(at..at + shape.len()).is_some_and(|part| part.iter().zip(&shape).all(fits));
-        match fits {
-            true => out.push_str(by),
-            false => out.push(chars[at]),
+        if fits {
+            out.push_str(by);
+        } else {
+            out.push(chars[at]);
         }
         at += if fits { shape.len() } else { 1 };
     }
