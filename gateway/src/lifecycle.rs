@@ -91,6 +91,7 @@ impl Running {
             }
         }
         let closed = self.analytics.close(FLUSH_TIME).await;
+        self.app.registry.close().await;
         tracing::info!(records.written = closed.written, records.dropped = closed.dropped, "stopped");
         closed
     }
