@@ -1,11 +1,13 @@
 //! What the admin API answers with: lists, things just made, and refusals, each with a request id.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -66,7 +68,8 @@ impl IntoResponse for Refusal {
 /// Gives each answer the id of its request, and logs what a refusal does not tell the caller.
 pub(super) async fn note(State(admin): State<Admin>, request: Request, next: Next) -> Response {
     let id = Id::<vocab::id::Call>::new(&admin.app.clock);
-    let mut response = next.run(request).await;
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| Refusal::bug(&id).into_response());
     if let Some(refusal) = response.extensions_mut().remove::<Arc<Refusal>>() {
         refusal.log(&id);
     }

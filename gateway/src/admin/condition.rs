@@ -105,19 +105,20 @@ impl Expected {
             Some(_) | None => Ok(()),
         }
     }
-}
 
-/// What a change came to that was made on the condition that nobody else makes one.
-pub(super) fn unless_stale<T>(
-    changed: Result<T, StoreError>,
-    refuse: fn(StoreError) -> Refusal,
-) -> Result<T, Refusal> {
-    changed.map_err(|error| match error {
-        StoreError::Stale { message, .. } => {
-            Refusal::new(Kind::PreconditionFailed, message).param("if-match")
-        }
-        other => refuse(other),
-    })
+    /// What a change came to: where the caller insists, losing the race to another change is 412 as well.
+    pub(super) fn judge<T>(
+        &self,
+        changed: Result<T, StoreError>,
+        refuse: fn(StoreError) -> Refusal,
+    ) -> Result<T, Refusal> {
+        changed.map_err(|error| match error {
+            StoreError::Stale { message, .. } if self.insists() => {
+                Refusal::new(Kind::PreconditionFailed, message).param("if-match")
+            }
+            other => refuse(other),
+        })
+    }
 }
 
 fn failed(current: i64) -> Refusal {
@@ -156,6 +157,14 @@ mod tests {
                 "{value}"
             );
         }
+    }
+
+    #[test]
+    fn a_race_lost_after_the_check_is_a_failed_condition_too() {
+        let lost = || Err::<(), _>(StoreError::Stale { message: "changed meanwhile".into(), current: None });
+
+        assert_eq!(expected("\"7\"").judge(lost(), Refusal::from).unwrap_err().status(), 412);
+        assert_eq!(Expected(None).judge(lost(), Refusal::from).unwrap_err().status(), 409);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use vocab::{Id, Time};
 
 use super::Admin;
 use super::answer::{List, location};
-use super::condition::{Expected, Known, Revised, unless_stale};
+use super::condition::{Expected, Known, Revised};
 use super::description::{Conflict, NotFound, PreconditionFailed};
 use super::given::{Named, Paged, Sent, not_yet, present};
 use super::permission::{self, Administer, Allowed, Read};
@@ -341,7 +341,7 @@ async fn update_key(
         tries += 1;
         match changed {
             Err(StoreError::Stale { .. }) if !expected.insists() && tries < CHANGE_TRIES => {}
-            changed => return Ok(revised(unless_stale(changed, Refusal::from)?)),
+            changed => return expected.judge(changed, Refusal::from).map(revised),
         }
     }
 }

@@ -16,7 +16,7 @@ use vocab::{Id, LabelName, PromptName, Time};
 
 use super::Admin;
 use super::answer::{List, location};
-use super::condition::{Expected, Known, Revised, unless_stale};
+use super::condition::{Expected, Known, Revised};
 use super::description::{Conflict, PreconditionFailed, PromptNotFound};
 use super::given::{Named, Sent, paging};
 use super::permission::{Allowed, Read, WritePrompts};
@@ -337,5 +337,5 @@ async fn change_prompt(
         change.expected_revision = Some(now.revision);
     }
     let changed = registry.update_prompt(&allowed.project, name, change, &allowed.who).await;
-    Ok(revised(unless_stale(changed, Refusal::of_prompt)?))
+    expected.judge(changed, Refusal::of_prompt).map(revised)
 }

@@ -213,3 +213,76 @@ impl Answer {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static BODY: Bytes = Bytes::from_static(b"{}");
+
+    fn ask(key: &str) -> Ask {
+        Ask { token: Id::from_bytes([0; 16]), target: "/api/v1/keys".to_owned(), key: key.to_owned() }
+    }
+
+    fn replays() -> (Arc<Replays>, Clock) {
+        let clock = Clock::manual(Time(1_795_996_800_000_000));
+        (Arc::new(Replays::new(clock.clone())), clock)
+    }
+
+    /// Asks for the first time and is answered with this body.
+    async fn answered(replays: &Arc<Replays>, key: &str, body: &'static str) {
+        let Ok(Opened::First(place)) = replays.open(ask(key), &BODY) else {
+            panic!("{key} was asked before")
+        };
+        place.keep(Response::new(Body::from(body))).await;
+    }
+
+    fn is_kept(replays: &Arc<Replays>, key: &str) -> bool {
+        matches!(replays.open(ask(key), &BODY), Ok(Opened::Answered(_)))
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_given_again_for_a_day() {
+        let (replays, clock) = replays();
+        answered(&replays, "a", "made").await;
+
+        clock.advance(KEPT_FOR / 2);
+        assert!(is_kept(&replays, "a"));
+        clock.advance(KEPT_FOR / 2);
+
+        assert!(!is_kept(&replays, "a"));
+        assert_eq!(replays.kept().bytes, 0);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_answers_go_when_there_are_too_many() {
+        let (replays, _) = replays();
+        for key in 0..=ANSWERS {
+            answered(&replays, &key.to_string(), "").await;
+        }
+        assert!(!is_kept(&replays, "0") && is_kept(&replays, "1") && is_kept(&replays, &ANSWERS.to_string()));
+    }
+
+    #[tokio::test]
+    async fn the_oldest_answers_go_when_they_are_too_large() {
+        let (replays, _) = replays();
+        let large = "x".repeat(ANSWERS_BYTES / 2 + 1).leak();
+        answered(&replays, "old", large).await;
+        answered(&replays, "new", large).await;
+
+        assert!(!is_kept(&replays, "old") && is_kept(&replays, "new"));
+        assert_eq!(replays.kept().bytes, large.len());
+    }
+
+    #[tokio::test]
+    async fn a_request_under_way_is_not_started_again_until_it_failed() {
+        let (replays, _) = replays();
+        let Ok(Opened::First(place)) = replays.open(ask("a"), &BODY) else { panic!("it was asked before") };
+        let Err(refusal) = replays.open(ask("a"), &BODY) else { panic!("it was started twice") };
+        assert_eq!(refusal.kind(), Kind::Conflict);
+
+        place.keep(Refusal::new(Kind::InvalidRequest, "no").into_response()).await;
+
+        assert!(matches!(replays.open(ask("a"), &BODY), Ok(Opened::First(_))));
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use config::Config;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use registry::Role;
 use serde_json::{Value, json};
@@ -26,7 +27,12 @@ impl Deref for Desk {
 impl Desk {
     /// A gateway with nothing but its first token and key, and a token of each role owned by someone of that name.
     pub(crate) async fn open() -> Self {
-        let weir = Harness::start().await;
+        Self::with(|_| {}).await
+    }
+
+    /// The same, with a configuration the test changes.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let weir = Harness::with(change).await;
         let mut tokens = Vec::new();
         for role in Role::ALL {
             let token = json!({"name": format!("the {role}"), "role": role.as_str(), "owner": role.as_str()});

@@ -3,10 +3,12 @@
 use insta::assert_snapshot;
 use registry::Role;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::desk::Desk;
 use crate::redact::seen;
-use crate::support::{Answer, Call};
+use crate::support::{Answer, Call, millis, patiently};
 
 async fn open(desk: &Desk, method: &str, path: &str) -> Answer {
     Call::new(desk.admin_address(), method, path).send().await
@@ -83,4 +85,20 @@ async fn a_body_over_the_limit_is_refused_announced_or_not() {
         desk.by(Role::Admin, "POST", "/prompts").header("idempotency-key", "k").json(&large).send().await;
     assert_eq!(keyed.status, 413);
     assert_eq!(desk.get("/prompts").await.json()["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let desk = Desk::with(|config| config.limits.body_timeout = millis(50)).await;
+    let head = format!(
+        "POST /api/v1/prompts HTTP/1.1\r\nhost: weir\r\nauthorization: Bearer {}\r\ncontent-length: 10\r\n\r\n",
+        desk.admin_token()
+    );
+    let mut line = TcpStream::connect(desk.admin_address()).await.unwrap();
+    line.write_all(head.as_bytes()).await.unwrap();
+
+    let mut answer = String::new();
+    patiently("the answer", line.read_to_string(&mut answer)).await.unwrap();
+
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("request_timeout"), "{answer}");
 }
