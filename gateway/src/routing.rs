@@ -121,8 +121,13 @@ impl Router {
         {
             return Some((provider, name));
         }
-        let lists =
-            |provider: &&Arc<Provider>| provider.settings().models.iter().any(|listed| covers(listed, model));
+        let lists = |provider: &&Arc<Provider>| {
+            let settings = provider.settings();
+            // The demo provider's names are its own, whoever else takes any name.
+            let is_demos =
+                settings.kind == config::ProviderKind::Demo && dialects::demo::MODELS.contains(&model);
+            is_demos || settings.models.iter().any(|listed| covers(listed, model))
+        };
         if let Some(provider) = self.providers.iter().find(lists) {
             return Some((provider, model));
         }

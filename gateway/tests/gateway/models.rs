@@ -1,6 +1,6 @@
 //! The list of models: what this key may call, prompts included.
 
-use config::Config;
+use config::{Config, Provider, ProviderKind};
 use serde_json::json;
 
 use crate::support::{Answer, Harness};
@@ -28,6 +28,22 @@ async fn models_aliases_and_prompts_are_listed() {
     for id in ["gpt-4o-mini", "vendor/odd:name", "house-model", "prompt:support/reply"] {
         assert!(listed.iter().any(|listed| listed == id), "{id} is missing in {listed:?}");
     }
+}
+
+#[tokio::test]
+async fn a_listed_model_is_called_where_it_is_listed() {
+    let weir = Harness::with(|config| {
+        config.providers.push(Provider::new("demo", ProviderKind::Demo, String::new()));
+    })
+    .await;
+    let listed = weir.get("/v1/models").await.json()["data"].as_array().unwrap().clone();
+    let demos: Vec<_> = listed.iter().filter(|model| model["owned_by"] == "demo").collect();
+    assert_eq!(demos.len(), 3, "{listed:?}");
+
+    let answer = weir.chat(&json!({"model": "demo-small", "messages": []})).await;
+
+    assert_eq!((answer.status, answer.header("weir-provider")), (200, "demo"));
+    assert_eq!(weir.provider.calls(), 0);
 }
 
 #[tokio::test]
