@@ -13,6 +13,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -134,7 +135,13 @@ async fn connection<S, B>(
     if socket.set_nodelay(true).is_err() {
         return;
     }
-    let Ok(Ok(http2)) = tokio::time::timeout(limits.first_head, speaks_http2(&socket)).await else { return };
+    let spoken = tokio::select! {
+        // A request that is here already is answered, however late it came.
+        biased;
+        spoken = tokio::time::timeout(limits.first_head, speaks_http2(&socket)) => spoken,
+        () = stopping.begins() => return,
+    };
+    let Ok(Ok(http2)) = spoken else { return };
     let head_seen = Arc::new(AtomicBool::new(false));
     let io = TokioIo::new(Timed::new(socket, &limits, Arc::clone(&head_seen)));
     let handler = service_fn(move |request| {
@@ -142,41 +149,33 @@ async fn connection<S, B>(
         let service = service.clone();
         async move { Ok::<_, std::convert::Infallible>(service.answer(request).await) }
     });
-    let ended = if http2 {
+    let ended: Result<(), Box<dyn std::error::Error>> = if http2 {
         let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS_PER_CONNECTION);
         builder.keep_alive_interval(limits.keep_alive).max_header_list_size(limits.head_bytes as u32);
-        let mut serving = std::pin::pin!(builder.serve_connection(io, handler));
-        tokio::select! {
-            ended = serving.as_mut() => ended,
-            () = stopping.begins() => {
-                serving.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = serving.as_mut() => ended,
-                    // Dropping the connection drops its calls, and each files its record.
-                    () = stopping.reaches(Phase::Cutting) => return,
-                }
-            }
-        }
+        drive(builder.serve_connection(io, handler), stopping).await.map_err(Into::into)
     } else {
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(limits.keep_alive);
         builder.max_header_size(limits.head_bytes);
-        let mut serving = std::pin::pin!(builder.serve_connection(io, handler));
-        tokio::select! {
-            ended = serving.as_mut() => ended,
-            () = stopping.begins() => {
-                serving.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = serving.as_mut() => ended,
-                    // Dropping the connection drops its calls, and each files its record.
-                    () = stopping.reaches(Phase::Cutting) => return,
-                }
-            }
-        }
+        drive(builder.serve_connection(io, handler), stopping).await.map_err(Into::into)
     };
     if let Err(error) = ended {
         tracing::debug!(client.address = %peer, error = %error, "connection ended early");
+    }
+}
+
+/// Serves a connection to its end: its own, the end of its calls once the program stops, or the cut.
+async fn drive<C: GracefulConnection>(connection: C, mut stopping: Stopping) -> Result<(), C::Error> {
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = stopping.begins() => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        ended = connection => ended,
+        // Dropping the connection drops its calls, and each files its record.
+        () = stopping.reaches(Phase::Cutting) => Ok(()),
     }
 }
 
