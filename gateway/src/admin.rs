@@ -68,7 +68,7 @@ impl AdminPlane {
             .method_not_allowed_fallback(no_such_method)
             .layer(DefaultBodyLimit::disable()) // `given` has its own limit, with a refusal that names it
             .layer(from_fn_with_state(admin.clone(), replay::once))
-            .layer(from_fn_with_state(admin.clone(), answer::note))
+            .layer(from_fn_with_state(admin.app.clock.clone(), answer::note))
             .with_state(admin);
         Self { router: TowerToHyperService::new(router) }
     }

@@ -12,9 +12,8 @@ use http::{HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use utoipa::ToSchema;
-use vocab::{Id, Page};
+use vocab::{Clock, Id, Page};
 
-use super::Admin;
 use crate::refusal::Refusal;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -66,8 +65,8 @@ impl IntoResponse for Refusal {
 }
 
 /// Gives each answer the id of its request, and logs what a refusal does not tell the caller.
-pub(super) async fn note(State(admin): State<Admin>, request: Request, next: Next) -> Response {
-    let id = Id::<vocab::id::Call>::new(&admin.app.clock);
+pub(super) async fn note(State(clock): State<Clock>, request: Request, next: Next) -> Response {
+    let id = Id::<vocab::id::Call>::new(&clock);
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let mut response = answered.unwrap_or_else(|_| Refusal::bug(&id).into_response());
     if let Some(refusal) = response.extensions_mut().remove::<Arc<Refusal>>() {
@@ -80,4 +79,33 @@ pub(super) async fn note(State(admin): State<Admin>, request: Request, next: Nex
         headers.insert(REQUEST_ID, id);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+
+    async fn breaks() -> &'static str {
+        panic!("a bug")
+    }
+
+    #[tokio::test]
+    async fn a_bug_answers_with_the_id_to_report_and_no_detail() {
+        let clock = Clock::system();
+        let router = Router::new().route("/", get(breaks)).layer(from_fn_with_state(clock, note));
+
+        let answer = TowerToHyperService::new(router).call(Request::new(Body::empty())).await.unwrap();
+
+        let id = answer.headers()[REQUEST_ID].to_str().unwrap().to_owned();
+        assert_eq!(answer.status(), 500);
+        let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+        let body = String::from_utf8_lossy(&body);
+        assert!(body.contains("internal_error") && body.contains(&id) && !body.contains("a bug"), "{body}");
+    }
 }
