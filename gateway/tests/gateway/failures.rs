@@ -332,3 +332,19 @@ async fn one_failing_provider_does_not_harm_another() {
     assert_eq!((failed.status, served.status), (502, 200));
     assert_eq!((served.header("weir-provider"), other.only().json()["model"].clone()), ("other", json!("m")));
 }
+
+#[tokio::test]
+async fn a_provider_that_sends_its_callers_elsewhere_is_a_bad_gateway() {
+    for status in [301, 302, 307, 304] {
+        let reply = Reply::text(status, "text/html", "").header("location", "https://elsewhere.example/v1");
+        let (weir, answer) = once(reply).await;
+        ends(&weir, &answer, (502, "upstream_error", "server_error", "upstream_error")).await;
+        assert!(!answer.headers.contains_key("location"));
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_answers_with_nothing_is_a_bad_gateway() {
+    let (weir, answer) = once(Reply::text(204, "text/plain", "")).await;
+    ends(&weir, &answer, (502, "upstream_error", "server_error", "upstream_error")).await;
+}

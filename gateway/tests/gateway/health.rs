@@ -16,10 +16,26 @@ async fn health_is_told_on_both_listeners_without_a_key() {
 }
 
 #[tokio::test]
+async fn a_damaged_registry_file_keeps_the_gateway_from_starting_and_is_not_touched() {
+    let weir = Harness::start().await;
+    weir.publish_saying("support/reply", "one").await;
+    let stopped = weir.stop().await;
+    let path = stopped.folder().join("registry.sqlite");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.iter_mut().skip(100).take(4_000).for_each(|byte| *byte = 0xa5);
+    std::fs::write(&path, &bytes).unwrap();
+
+    let told = stopped.refuses_to_start().await;
+
+    assert!(told.contains("registry.sqlite") && told.contains("damaged"), "{told}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "the file must stay as it was found");
+}
+
+#[tokio::test]
 async fn a_damaged_records_file_is_set_aside_loudly_and_calls_are_served() {
     let weir = Harness::start().await;
-    let records = weir.app().config.data_dir.join("records.sqlite");
     let stopped = weir.stop().await;
+    let records = stopped.folder().join("records.sqlite");
     std::fs::write(&records, b"this is no database, whatever its name says").unwrap();
 
     let weir = stopped.start_again().await;

@@ -284,3 +284,16 @@ async fn the_first_start_leaves_its_secrets_where_only_the_owner_reads_them() {
     assert_eq!(kept["api_key"], weir.api_key());
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[tokio::test]
+async fn a_model_named_twice_does_not_slip_past_the_scope() {
+    let weir = Harness::start().await;
+    let key = weir.key(json!({"models": ["gpt-4o-mini"]})).await;
+    for path in ["/v1/chat/completions", "/v1/moderations"] {
+        let body = r#"{"model":"gpt-4o","messages":[],"mod\u0065l":"gpt-4o","model":"gpt-4o-mini"}"#;
+        weir.call("POST", path).key(&key).body(body).send().await;
+    }
+    for received in weir.provider.received() {
+        assert!(!received.text().contains("gpt-4o\""), "{}: {}", received.path, received.text());
+    }
+}

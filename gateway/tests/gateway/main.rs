@@ -22,3 +22,4 @@ mod responses;
 mod shutdown;
 mod stream;
 mod tls;
+mod wire;

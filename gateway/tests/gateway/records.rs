@@ -5,8 +5,11 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use vocab::{Clock, Time};
 
-use crate::support::{Answer, Harness, PROVIDER_KEY, Reply, ask, ask_streamed, canned, ids};
+use crate::support::{
+    Answer, FakeProvider, Harness, PROVIDER_KEY, Reply, ask, ask_streamed, canned, ids, millis,
+};
 
 #[tokio::test]
 async fn a_call_is_recorded_with_all_that_is_known_of_it() {
@@ -341,4 +344,67 @@ async fn tools_a_model_calls_are_recorded_by_name() {
 
     assert_eq!(answer.json(), reply);
     assert_eq!(weir.record_of(&answer).await["tool_names"], json!(["look_up"]));
+}
+
+#[tokio::test]
+async fn the_time_a_provider_takes_is_not_weirs() {
+    let clock = Clock::manual(Time(1_795_996_800_000_000));
+    let weir = Harness::at(clock.clone(), FakeProvider::start().await, |_| {}).await;
+    let (reply, hold) = Reply::json(&canned::chat("gpt-4o-mini")).held();
+    weir.provider.will(reply);
+    let asked = tokio::spawn(weir.call("POST", "/v1/chat/completions").json(&ask()).send());
+    weir.provider.arrived(1).await;
+
+    clock.advance(millis(5_000));
+    hold.release();
+
+    let answer = asked.await.unwrap();
+    assert_eq!(
+        (answer.header("weir-overhead-us"), answer.header("server-timing")),
+        ("0", "weir;dur=0.000, upstream;dur=5000.000")
+    );
+    let record = weir.record_of(&answer).await;
+    assert_eq!((&record["duration_us"], &record["overhead_us"]), (&json!(5_000_000), &json!(0)));
+    assert_eq!(
+        (&record["started_at"], &record["attempts"][0]["duration_us"]),
+        (&json!("2026-11-30T00:00:00.000000Z"), &json!(5_000_000))
+    );
+}
+
+#[tokio::test]
+async fn calls_are_found_by_the_key_that_made_them() {
+    let weir = Harness::start().await;
+    let (id, secret) = weir.make_key(&json!({"name": "checkout"})).await;
+    weir.chat(&ask()).await;
+    let answer = weir.call("POST", "/v1/chat/completions").key(&secret).json(&ask()).send().await;
+    weir.records(2).await;
+
+    let found = weir.search(&format!("key:{id}")).await;
+
+    assert_eq!(ids(&found), [answer.header("weir-call-id")]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_a_callers_own_words_is_refused() {
+    let weir = Harness::start().await;
+    let (long, many) =
+        ("x".repeat(300), "t,".repeat(100) + &(0..100).map(|tag| format!("t{tag},")).collect::<String>());
+    for (header, value) in [
+        ("weir-metadata", "not json"),
+        ("weir-metadata", "[1]"),
+        ("weir-timeout-ms", "soon"),
+        ("weir-timeout-ms", "0"),
+        ("weir-user", &long),
+        ("weir-tags", &many),
+        ("weir-cache", "refresh"),
+        ("weir-prompt", "support//reply"),
+        ("weir-prompt-variables", "{\"a\":"),
+    ] {
+        let answer =
+            weir.call("POST", "/v1/chat/completions").header(header, value).json(&ask()).send().await;
+        assert_eq!(answer.status, 400, "{header}: {value}");
+        let named = header.trim_start_matches("weir-");
+        assert!(answer.message().contains(named), "{header}: {}", answer.message());
+    }
+    assert_eq!(weir.provider.calls(), 0);
 }

@@ -22,6 +22,10 @@ async fn stopping_under_load_loses_no_record() {
 
     let answered: u64 = patiently("the callers", callers.join_all()).await.iter().sum();
     assert_eq!(stopped.dropped, 0);
+    assert!(
+        stopped.written >= stopped.provider.calls() as u64,
+        "what reached the provider must be on record"
+    );
     assert!(stopped.written >= answered, "{answered} calls were answered, {} recorded", stopped.written);
     let weir = stopped.start_again().await;
     let kept = count(&weir).await;

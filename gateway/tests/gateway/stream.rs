@@ -1,9 +1,10 @@
 //! Streams: nothing held back, nothing changed but what must be, and never half an answer that looks whole.
 
 use serde_json::{Value, json};
+use vocab::{Clock, Time};
 
 use crate::support::canned::{DONE, chat_content, chat_events, chat_finish, chat_usage_chunk};
-use crate::support::{Answer, Harness, Reply, Streaming, ask, ask_streamed, canned, millis};
+use crate::support::{Answer, FakeProvider, Harness, Reply, Streaming, ask, ask_streamed, canned, millis};
 
 async fn streamed(weir: &Harness) -> Streaming {
     weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await
@@ -354,4 +355,85 @@ async fn large_events_pass() {
 
     assert_eq!(events[0].len(), large.len());
     assert_eq!(record["outcome"], "ok");
+}
+
+#[tokio::test]
+async fn line_ends_of_other_systems_pass_and_are_understood() {
+    let weir = Harness::start().await;
+    let sent: Vec<String> = [chat_content("Hi"), chat_finish(), DONE.to_owned()]
+        .iter()
+        .map(|event| event.replace('\n', "\r\n"))
+        .collect();
+    weir.provider.will(Reply::events(&sent));
+
+    let answer = weir.chat(&ask_streamed()).await;
+
+    assert_eq!(answer.text(), sent.concat());
+    assert_eq!(weir.record_of(&answer).await["outcome"], "ok");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_terminator_although_the_provider_keeps_the_line_open() {
+    let weir = Harness::start().await;
+    let (reply, feed) = Reply::fed();
+    weir.provider.will(reply);
+    for event in [chat_content("Hi"), chat_finish(), DONE.to_owned()] {
+        feed.send(&event).await;
+    }
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(events.last().unwrap(), DONE);
+    assert_eq!(record["outcome"], "ok");
+    assert_eq!(weir.chat(&ask()).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_follows_the_terminator_reaches_neither_this_caller_nor_the_next() {
+    let weir = Harness::start().await;
+    let late = chat_content("late");
+    weir.provider.will(Reply::events([chat_content("Hi"), chat_finish(), DONE.to_owned(), late]));
+
+    let (events, _) = told(&weir).await;
+    let (next, _) = told(&weir).await;
+
+    assert_eq!(events, [chat_content("Hi"), chat_finish(), DONE.to_owned()]);
+    assert_eq!(next, canned::chat_events_seen("gpt-4o-mini"));
+}
+
+#[tokio::test]
+async fn an_error_as_the_first_event_is_no_success() {
+    let weir = Harness::start().await;
+    let failed =
+        canned::data(&json!({"error": {"message": "no capacity", "type": "server_error", "code": "busy"}}));
+    weir.provider.will(Reply::events([failed.clone()]));
+
+    let (events, record) = told(&weir).await;
+
+    assert_eq!(events, [failed]);
+    assert_eq!((&record["outcome"], &record["error_code"]), (&json!("upstream_error"), &json!("busy")));
+}
+
+#[tokio::test]
+async fn the_first_token_is_timed_from_the_callers_first_byte() {
+    let clock = Clock::manual(Time(1_795_996_800_000_000));
+    let weir = Harness::at(clock.clone(), FakeProvider::start().await, |_| {}).await;
+    let (reply, feed) = Reply::fed();
+    weir.provider.will(reply);
+    let call = weir.call("POST", "/v1/chat/completions").json(&ask_streamed());
+    let asked = tokio::spawn(call.stream());
+    weir.provider.arrived(1).await;
+
+    clock.advance(millis(2_000));
+    feed.send(&chat_content("Hi")).await;
+    let mut stream = asked.await.unwrap();
+    stream.event().await.unwrap();
+    clock.advance(millis(3_000));
+    for event in [chat_finish(), DONE.to_owned()] {
+        feed.send(&event).await;
+    }
+    stream.rest().await;
+
+    let record = &weir.records(1).await[0];
+    assert_eq!((&record["ttft_us"], &record["duration_us"]), (&json!(2_000_000), &json!(5_000_000)));
 }

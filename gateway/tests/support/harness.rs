@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use config::{CommandLine, Config, Provider, ProviderKind};
@@ -139,6 +140,19 @@ impl Harness {
 }
 
 impl Stopped {
+    /// The folder with the files of the gateway that stopped.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Why a gateway does not start on these files; fails the test when it does.
+    pub async fn refuses_to_start(&self) -> String {
+        match lifecycle::start(configuration(&self.folder), Clock::system()).await {
+            Ok(_) => panic!("it started"),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+
     /// Starts a gateway on the files of the one that stopped.
     pub async fn start_again(self) -> Harness {
         Harness::launch(Clock::system(), self.provider, self.folder, |_| {}).await

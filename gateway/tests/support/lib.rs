@@ -17,6 +17,7 @@ pub use client::{Answer, Call, Streaming};
 pub use harness::{Harness, PROVIDER_KEY, behind};
 pub use provider::reply::Reply;
 pub use provider::{FakeProvider, canned};
+pub use raw::RawConnection;
 pub use records::ids;
 pub use wait::{patiently, until};
 
