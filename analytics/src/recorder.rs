@@ -53,7 +53,8 @@ struct Queue {
 
 /// A record in the queue.
 struct Filed {
-    record: Record,
+    // Boxed, because it has some eight hundred bytes that need not be moved about.
+    record: Box<Record>,
     weight: usize,
     shed: bool,
 }
@@ -119,7 +120,8 @@ impl Recorder {
     }
 
     /// Takes one finished call. Never waits for the store.
-    pub fn file(&self, mut record: Record) {
+    pub fn file(&self, record: impl Into<Box<Record>>) {
+        let mut record = record.into();
         self.shared.tally.filed.fetch_add(1, Ordering::Relaxed);
         let bodies = if self.shared.keeps_bodies { None } else { Some(take_bodies(&mut record)) };
         let given_up = self.shared.enqueue(record);
@@ -193,7 +195,7 @@ impl Shared {
     }
 
     /// Puts a record in the queue, and returns what there was no room for.
-    fn enqueue(&self, mut record: Record) -> Option<Box<GivenUp>> {
+    fn enqueue(&self, mut record: Box<Record>) -> Option<GivenUp> {
         let mut weight = record.weight();
         let mut bodies = None;
         let mut queue = self.queue();
@@ -204,7 +206,7 @@ impl Shared {
         if queue.phase != Phase::Open || queue.bytes + weight > self.queue_bytes {
             drop(queue);
             self.tally.dropped_calls.fetch_add(1, Ordering::Relaxed);
-            return Some(Box::new(GivenUp { _record: Some(record), _bodies: bodies }));
+            return Some(GivenUp { _record: Some(record), _bodies: bodies });
         }
         queue.bytes += weight;
         queue.filed.push(Filed { record, weight, shed: bodies.is_some() });
@@ -215,13 +217,13 @@ impl Shared {
         }
         let bodies = bodies?;
         self.tally.dropped_bodies.fetch_add(1, Ordering::Relaxed);
-        Some(Box::new(GivenUp { _record: None, _bodies: Some(bodies) }))
+        Some(GivenUp { _record: None, _bodies: Some(bodies) })
     }
 }
 
 /// What the queue had no room for, on its way to being freed.
 struct GivenUp {
-    _record: Option<Record>,
+    _record: Option<Box<Record>>,
     _bodies: Option<TakenBodies>,
 }
 
