@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use vocab::Clock;
 
 use super::{Filed, Phase, Shared};
 use crate::Settings;
@@ -16,9 +17,9 @@ use crate::store::{Store, Unavailable};
 const WINDOW: Duration = Duration::from_millis(50);
 /// The most rows one commit takes.
 const COMMIT_ROWS: usize = 500;
-/// After this many rows the writer lets others have the core, so that a burst of writing does not show in the
-/// slowest calls.
-const SLICE_ROWS: usize = 50;
+/// After working this long the writer lets others have the core, so that a burst of writing does not show in
+/// the slowest calls.
+const SLICE: Duration = Duration::from_millis(1);
 /// How long it lets them.
 const SLICE_PAUSE: Duration = Duration::from_micros(200);
 /// How long is waited after the first failure of the store; doubled each time.
@@ -33,6 +34,7 @@ pub(super) struct Writer {
     store: Arc<dyn Store>,
     policy: BodyPolicy,
     node: Arc<str>,
+    clock: Clock,
 }
 
 /// What one look at the queue brought.
@@ -43,7 +45,8 @@ struct Turn {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, store: Arc<dyn Store>, settings: &Settings) -> Self {
-        Self { shared, store, policy: settings.bodies, node: Arc::clone(&settings.node) }
+        let (node, clock) = (Arc::clone(&settings.node), settings.clock.clone());
+        Self { shared, store, policy: settings.bodies, node, clock }
     }
 
     pub(super) fn run(self) {
@@ -110,9 +113,11 @@ impl Writer {
     }
 
     fn append(&self, filed: &[Filed], paced: bool) -> Result<u64, Unavailable> {
-        let mut rows = filed.iter().enumerate().map(|(n, filed)| {
-            if paced && n % SLICE_ROWS == SLICE_ROWS - 1 {
+        let mut resumed = self.clock.monotonic();
+        let mut rows = filed.iter().map(|filed| {
+            if paced && self.clock.monotonic().saturating_sub(resumed) >= SLICE {
                 thread::sleep(SLICE_PAUSE);
+                resumed = self.clock.monotonic();
             }
             Row::new(&filed.record, &self.node, self.policy, filed.shed)
         });
