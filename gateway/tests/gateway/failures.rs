@@ -263,7 +263,7 @@ async fn a_stream_is_tried_again_while_nothing_of_it_has_come() {
     let weir = Harness::start().await;
     weir.provider.will(Reply::error(503, "server_error", "boom", "it broke"));
 
-    let stream = weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await;
+    let stream = weir.stream(&ask_streamed()).await;
 
     assert_eq!((stream.status, stream.header("weir-attempts")), (200, "2"));
     assert_eq!(stream.rest().await, canned::chat_events_seen("gpt-4o-mini"));
@@ -274,7 +274,7 @@ async fn a_stream_is_never_tried_again_once_it_has_begun() {
     let weir = Harness::start().await;
     weir.provider.will(Reply::events([canned::chat_content("Hi")]).cut());
 
-    weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await.rest().await;
+    weir.stream(&ask_streamed()).await.rest().await;
 
     assert_eq!(weir.provider.calls(), 1);
 }

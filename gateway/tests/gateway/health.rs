@@ -61,7 +61,7 @@ fn metric(text: &str, beginning: &str) -> u64 {
 async fn calls_are_counted_by_how_they_ended() {
     let weir = Harness::with(|config| config.providers[0].tries = 1).await;
     weir.chat(&ask()).await;
-    weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await.rest().await;
+    weir.stream(&ask_streamed()).await.rest().await;
     weir.provider.will(Reply::error(500, "server_error", "boom", "it broke"));
     weir.chat(&json!({"model": "other", "messages": []})).await;
     weir.call("POST", "/v1/chat/completions").key("sk-nobodys").json(&ask()).send().await;

@@ -130,7 +130,7 @@ async fn a_caller_who_does_not_read_its_stream_is_let_go_and_the_provider_with_i
     let weir = Harness::with(|config| config.limits.client_write_timeout = millis(150)).await;
     weir.provider.will(Reply::endless(&chat_content(&"x".repeat(60_000))));
 
-    let stream = weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await;
+    let stream = weir.stream(&ask_streamed()).await;
 
     weir.provider.deserted().await;
     let record = &weir.records(1).await[0];
@@ -145,7 +145,7 @@ async fn a_caller_who_does_not_read_slows_the_provider_down_and_fills_no_memory(
     let (reply, feed) = Reply::fed();
     weir.provider.will(reply);
     feed.send(&chat_content("first")).await;
-    let stream = weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await;
+    let stream = weir.stream(&ask_streamed()).await;
     let mebibyte = chat_content(&"x".repeat(1 << 20));
 
     // With nobody reading, far less than this can be on its way: at some point a piece is no longer taken.
@@ -241,7 +241,7 @@ async fn a_stream_holds_its_place_until_it_ends() {
     let (reply, feed) = Reply::fed();
     weir.provider.will(reply);
     feed.send(&chat_content("Hi")).await;
-    let mut stream = weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await;
+    let mut stream = weir.stream(&ask_streamed()).await;
     stream.event().await.unwrap();
     assert!(is_overload(&weir.chat(&ask()).await));
 

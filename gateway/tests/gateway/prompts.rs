@@ -197,7 +197,7 @@ async fn a_streamed_call_by_name_streams() {
     let mut body = naming(PROMPT);
     body["stream"] = true.into();
 
-    let stream = weir.call("POST", "/v1/chat/completions").json(&body).stream().await;
+    let stream = weir.stream(&body).await;
 
     assert_eq!(stream.header("weir-prompt"), "support/reply@1");
     assert_eq!(stream.rest().await, canned::chat_events_seen("gpt-4o-mini"));

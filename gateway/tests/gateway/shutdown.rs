@@ -83,7 +83,7 @@ async fn a_stream_in_flight_comes_to_its_end() {
     let (reply, feed) = Reply::fed();
     weir.provider.will(reply);
     feed.send(&chat_content("Hel")).await;
-    let mut stream = weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await;
+    let mut stream = weir.stream(&ask_streamed()).await;
     stream.event().await.unwrap();
     let id = stream.header("weir-call-id").to_owned();
     let address = weir.data_address();

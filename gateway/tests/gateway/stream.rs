@@ -3,31 +3,8 @@
 use serde_json::{Value, json};
 use vocab::{Clock, Time};
 
-use crate::support::canned::{DONE, chat_content, chat_events, chat_finish, chat_usage_chunk};
-use crate::support::{Answer, FakeProvider, Harness, Reply, Streaming, ask, ask_streamed, canned, millis};
-
-async fn streamed(weir: &Harness) -> Streaming {
-    weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await
-}
-
-/// The whole stream of one call, and its record.
-async fn told(weir: &Harness) -> (Vec<String>, Value) {
-    let stream = streamed(weir).await;
-    assert_eq!(stream.status, 200);
-    let id = stream.header("weir-call-id").to_owned();
-    let events = stream.rest().await;
-    (events, weir.record(&id).await)
-}
-
-/// What the last event says went wrong, in OpenAI's shape.
-fn error_in(events: &[String]) -> Value {
-    let last = events.last().unwrap();
-    let error: Value = serde_json::from_str(last.strip_prefix("data: ").unwrap()).unwrap();
-    let keys: Vec<_> = error["error"].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(keys, ["message", "type", "param", "code"], "{last}");
-    assert!(!events.iter().any(|event| event == DONE), "a broken stream must not look whole: {events:?}");
-    error["error"].clone()
-}
+use crate::support::canned::{DONE, chat_content, chat_events, chat_finish};
+use crate::support::{Answer, FakeProvider, Harness, Reply, ask_streamed, canned, millis};
 
 #[tokio::test]
 async fn events_pass_byte_for_byte() {
@@ -41,7 +18,7 @@ async fn events_pass_byte_for_byte() {
     ];
     weir.provider.will(Reply::events(sent));
 
-    let (events, record) = told(&weir).await;
+    let (events, record) = weir.told().await;
 
     assert_eq!(events, sent);
     assert_eq!((&record["outcome"], &record["finish_reason"]), (&json!("ok"), &json!("stop")));
@@ -51,7 +28,7 @@ async fn events_pass_byte_for_byte() {
 async fn a_stream_is_announced_as_one_that_nobody_may_hold_back() {
     let weir = Harness::start().await;
 
-    let stream = streamed(&weir).await;
+    let stream = weir.stream(&ask_streamed()).await;
 
     assert_eq!(stream.header("content-type"), "text/event-stream; charset=utf-8");
     assert_eq!((stream.header("cache-control"), stream.header("x-accel-buffering")), ("no-cache", "no"));
@@ -88,7 +65,7 @@ async fn an_event_in_many_pieces_is_put_together() {
     let bytes: Vec<String> = whole.chars().map(String::from).collect();
     weir.provider.will(Reply::events(bytes));
 
-    let (events, record) = told(&weir).await;
+    let (events, record) = weir.told().await;
 
     assert_eq!(events.concat(), whole);
     assert_eq!(record["outcome"], "ok");
@@ -98,7 +75,7 @@ async fn an_event_in_many_pieces_is_put_together() {
 async fn usage_is_asked_for_upstream_and_kept_from_a_caller_who_did_not_ask() {
     let weir = Harness::start().await;
 
-    let (events, record) = told(&weir).await;
+    let (events, record) = weir.told().await;
 
     assert_eq!(weir.provider.only().json()["stream_options"], json!({"include_usage": true}));
     assert!(events.iter().all(|event| !event.contains("prompt_tokens")), "{events:?}");
@@ -126,7 +103,7 @@ async fn other_stream_options_are_kept() {
     let mut body = ask_streamed();
     body["stream_options"] = json!({"include_obfuscation": false, "include_usage": false});
 
-    weir.call("POST", "/v1/chat/completions").json(&body).stream().await.rest().await;
+    weir.stream(&body).await.rest().await;
 
     let sent = &weir.provider.only().json()["stream_options"];
     assert_eq!(*sent, json!({"include_obfuscation": false, "include_usage": true}));
@@ -140,159 +117,10 @@ async fn usage_on_a_chunk_with_content_stays_with_it() {
     let sent = [chat_content("Hi"), canned::data(&last), DONE.to_owned()];
     weir.provider.will(Reply::events(&sent));
 
-    let (events, record) = told(&weir).await;
+    let (events, record) = weir.told().await;
 
     assert_eq!(events, sent);
     assert_eq!(record["input_tokens"], 5);
-}
-
-#[tokio::test]
-async fn a_missing_terminator_is_added_when_the_answer_is_whole() {
-    let weir = Harness::start().await;
-    for sent in [
-        vec![chat_content("Hi"), chat_finish()],
-        vec![chat_content("Hi"), chat_finish(), chat_usage_chunk("gpt-4o-mini")],
-    ] {
-        weir.provider.will(Reply::events(sent));
-        let (events, record) = told(&weir).await;
-        assert_eq!(events, [chat_content("Hi"), chat_finish(), DONE.to_owned()]);
-        assert_eq!((&record["outcome"], &record["status"]), (&json!("ok"), &json!(200)));
-    }
-}
-
-#[tokio::test]
-async fn a_stream_that_just_ends_is_not_whole() {
-    let weir = Harness::start().await;
-    weir.provider.will(Reply::events([chat_content("Hel")]));
-
-    let (events, record) = told(&weir).await;
-
-    assert_eq!(events[0], chat_content("Hel"));
-    let error = error_in(&events);
-    assert_eq!((&error["type"], &error["code"]), (&json!("server_error"), &json!("upstream_error")));
-    assert_eq!((&record["outcome"], &record["status"]), (&json!("truncated"), &json!(200)));
-    assert_eq!(record["error_code"], "upstream_error");
-}
-
-#[tokio::test]
-async fn a_stream_that_is_cut_ends_with_an_error_event_and_no_terminator() {
-    let weir = Harness::start().await;
-    weir.provider.will(Reply::events([chat_content("Hel"), chat_content("lo")]).cut());
-
-    let (events, record) = told(&weir).await;
-
-    assert_eq!(events[..2], [chat_content("Hel"), chat_content("lo")]);
-    assert_eq!(error_in(&events)["code"], "upstream_error");
-    assert_eq!((&record["outcome"], &record["status"]), (&json!("truncated"), &json!(200)));
-    assert_eq!(record["usage_source"], "estimated");
-}
-
-#[tokio::test]
-async fn a_stream_cut_inside_an_event_does_not_pass_half_of_it_on() {
-    let weir = Harness::start().await;
-    weir.provider.will(Reply::events([chat_content("Hello").as_str(), "data: {\"choices\":[{\"ind"]).cut());
-
-    let (events, _) = told(&weir).await;
-
-    assert_eq!((events.len(), &events[0]), (2, &chat_content("Hello")));
-    error_in(&events);
-}
-
-#[tokio::test]
-async fn a_broken_event_ends_the_stream_and_hangs_up_on_the_provider() {
-    let weir = Harness::start().await;
-    let (reply, feed) = Reply::fed();
-    weir.provider.will(reply);
-    feed.send(&chat_content("Hi")).await;
-    feed.send("data: {\"choices\":[{\"index\":0,\n\n").await;
-
-    let (events, record) = told(&weir).await;
-
-    assert_eq!(events[0], chat_content("Hi"));
-    assert!(error_in(&events)["message"].as_str().unwrap().contains("not JSON"), "{events:?}");
-    assert_eq!(record["outcome"], "truncated");
-    feed.abandoned().await;
-}
-
-#[tokio::test]
-async fn an_error_inside_a_stream_is_passed_on_in_the_providers_words_and_ends_it() {
-    let weir = Harness::start().await;
-    let failed = canned::data(
-        &json!({"error": {"message": "overloaded", "type": "server_error", "param": null, "code": null}}),
-    );
-    weir.provider.will(Reply::events([chat_content("Hi"), failed.clone(), DONE.to_owned()]));
-
-    let (events, record) = told(&weir).await;
-
-    assert_eq!(events, [chat_content("Hi"), failed]);
-    assert_eq!((&record["outcome"], &record["error_message"]), (&json!("truncated"), &json!("overloaded")));
-}
-
-#[tokio::test]
-async fn a_stalled_stream_ends_with_a_timeout() {
-    let weir = Harness::with(|config| config.limits.idle_timeout = millis(80)).await;
-    let (reply, feed) = Reply::fed();
-    weir.provider.will(reply);
-    feed.send(&chat_content("Hi")).await;
-
-    let (events, record) = told(&weir).await;
-
-    assert_eq!(error_in(&events)["code"], "upstream_timeout");
-    assert_eq!(
-        (&record["outcome"], &record["error_code"]),
-        (&json!("truncated"), &json!("upstream_timeout"))
-    );
-    feed.abandoned().await;
-}
-
-#[tokio::test]
-async fn an_endless_stream_ends_when_the_calls_time_is_up() {
-    let weir = Harness::with(|config| config.limits.call_timeout = millis(300)).await;
-    weir.provider.will(Reply::endless(&chat_content("and ")));
-
-    let (events, record) = told(&weir).await;
-
-    assert_eq!(error_in(&events)["code"], "upstream_timeout");
-    assert_eq!(record["outcome"], "truncated");
-    weir.provider.deserted().await;
-}
-
-#[tokio::test]
-async fn a_caller_who_hangs_up_ends_the_call_upstream() {
-    let weir = Harness::start().await;
-    let (reply, feed) = Reply::fed();
-    weir.provider.will(reply);
-    feed.send(&chat_content("Hello")).await;
-    let mut stream = streamed(&weir).await;
-    let id = stream.header("weir-call-id").to_owned();
-    stream.event().await.unwrap();
-
-    stream.hang_up();
-
-    feed.abandoned().await;
-    let record = weir.record(&id).await;
-    assert_eq!((&record["outcome"], &record["status"]), (&json!("cancelled"), &json!(200)));
-    assert_eq!((&record["usage_source"], &record["output_tokens"]), (&json!("estimated"), &json!(2)));
-}
-
-#[tokio::test]
-async fn a_caller_who_leaves_before_the_answer_ends_the_call_upstream() {
-    let weir = Harness::start().await;
-    for body in [ask(), ask_streamed()] {
-        let (reply, mut hold) = Reply::never();
-        weir.provider.will(reply);
-        let before = weir.provider.calls();
-        let call = weir.call("POST", "/v1/chat/completions").json(&body);
-        let waiting = tokio::spawn(async move { call.send().await });
-        weir.provider.arrived(before + 1).await;
-
-        waiting.abort();
-
-        hold.abandoned().await;
-    }
-    for record in weir.records(2).await {
-        assert_eq!((&record["outcome"], &record["status"]), (&json!("cancelled"), &json!(499)));
-    }
 }
 
 #[tokio::test]
@@ -310,34 +138,17 @@ async fn a_provider_that_answers_whole_although_a_stream_was_asked_for_is_passed
 async fn a_connection_is_used_again_after_a_stream() {
     let weir = Harness::start().await;
     for _ in 0..3 {
-        streamed(&weir).await.rest().await;
+        weir.stream(&ask_streamed()).await.rest().await;
     }
     let last = weir.provider.received().pop().unwrap();
     assert_eq!(last.connection, 1);
 }
 
 #[tokio::test]
-async fn two_choices_are_both_waited_for() {
-    let weir = Harness::start().await;
-    let chunk = |index: u64, reason: Value| {
-        canned::data(
-            &json!({"choices": [{"index": index, "delta": {"content": "x"}, "finish_reason": reason}]}),
-        )
-    };
-    let sent = [chunk(0, Value::Null), chunk(1, Value::Null), chunk(0, json!("stop"))];
-    weir.provider.will(Reply::events(&sent));
-
-    let (events, record) = told(&weir).await;
-
-    error_in(&events);
-    assert_eq!(record["outcome"], "truncated");
-}
-
-#[tokio::test]
 async fn a_stream_is_recorded_put_together_with_its_first_token_time() {
     let weir = Harness::start().await;
 
-    let (_, record) = told(&weir).await;
+    let (_, record) = weir.told().await;
 
     assert_eq!(record["response_body"]["choices"][0]["message"]["content"], canned::WORDS);
     let (first, whole) = (record["ttft_us"].as_u64().unwrap(), record["duration_us"].as_u64().unwrap());
@@ -351,7 +162,7 @@ async fn large_events_pass() {
     let large = chat_content(&"x".repeat(2 << 20));
     weir.provider.will(Reply::events([large.clone(), chat_finish(), DONE.to_owned()]));
 
-    let (events, record) = told(&weir).await;
+    let (events, record) = weir.told().await;
 
     assert_eq!(events[0].len(), large.len());
     assert_eq!(record["outcome"], "ok");
@@ -370,48 +181,6 @@ async fn line_ends_of_other_systems_pass_and_are_understood() {
 
     assert_eq!(answer.text(), sent.concat());
     assert_eq!(weir.record_of(&answer).await["outcome"], "ok");
-}
-
-#[tokio::test]
-async fn a_stream_ends_with_its_terminator_although_the_provider_keeps_the_line_open() {
-    let weir = Harness::start().await;
-    let (reply, feed) = Reply::fed();
-    weir.provider.will(reply);
-    for event in [chat_content("Hi"), chat_finish(), DONE.to_owned()] {
-        feed.send(&event).await;
-    }
-
-    let (events, record) = told(&weir).await;
-
-    assert_eq!(events.last().unwrap(), DONE);
-    assert_eq!(record["outcome"], "ok");
-    assert_eq!(weir.chat(&ask()).await.status, 200);
-}
-
-#[tokio::test]
-async fn what_follows_the_terminator_reaches_neither_this_caller_nor_the_next() {
-    let weir = Harness::start().await;
-    let late = chat_content("late");
-    weir.provider.will(Reply::events([chat_content("Hi"), chat_finish(), DONE.to_owned(), late]));
-
-    let (events, _) = told(&weir).await;
-    let (next, _) = told(&weir).await;
-
-    assert_eq!(events, [chat_content("Hi"), chat_finish(), DONE.to_owned()]);
-    assert_eq!(next, canned::chat_events_seen("gpt-4o-mini"));
-}
-
-#[tokio::test]
-async fn an_error_as_the_first_event_is_no_success() {
-    let weir = Harness::start().await;
-    let failed =
-        canned::data(&json!({"error": {"message": "no capacity", "type": "server_error", "code": "busy"}}));
-    weir.provider.will(Reply::events([failed.clone()]));
-
-    let (events, record) = told(&weir).await;
-
-    assert_eq!(events, [failed]);
-    assert_eq!((&record["outcome"], &record["error_code"]), (&json!("upstream_error"), &json!("busy")));
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ async fn many_calls_share_one_http_2_connection() {
 async fn streams_pass_over_http_2() {
     let weir = Harness::before(FakeProvider::start_tls().await, |_| {}).await;
 
-    let stream = weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await;
+    let stream = weir.stream(&ask_streamed()).await;
 
     assert_eq!(stream.rest().await, canned::chat_events_seen("gpt-4o-mini"));
 }
@@ -65,7 +65,7 @@ async fn a_caller_who_hangs_up_ends_the_call_but_not_the_connection_it_shares() 
     let (reply, feed) = Reply::fed();
     weir.provider.will(reply);
     feed.send(&canned::chat_content("Hi")).await;
-    let mut stream = weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await;
+    let mut stream = weir.stream(&ask_streamed()).await;
     stream.event().await.unwrap();
 
     stream.hang_up();
@@ -80,7 +80,7 @@ async fn a_stream_cut_over_http_2_is_not_whole() {
     let weir = Harness::before(FakeProvider::start_tls().await, |_| {}).await;
     weir.provider.will(Reply::events([canned::chat_content("Hi")]).cut());
 
-    let events = weir.call("POST", "/v1/chat/completions").json(&ask_streamed()).stream().await.rest().await;
+    let events = weir.stream(&ask_streamed()).await.rest().await;
 
     assert!(events.last().unwrap().contains("upstream_error"), "{events:?}");
     assert_eq!(weir.records(1).await[0]["outcome"], "truncated");

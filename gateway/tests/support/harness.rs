@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use vocab::{Clock, Secret};
 
-use super::client::{Answer, Call};
+use super::client::{Answer, Call, Streaming};
 use super::provider::FakeProvider;
 use super::raw::RawConnection;
 
@@ -101,6 +101,11 @@ impl Harness {
     /// Posts a chat completion.
     pub async fn chat(&self, body: &Value) -> Answer {
         self.post("/v1/chat/completions", body).await
+    }
+
+    /// Posts a chat completion, and waits for no more than the answer's head.
+    pub async fn stream(&self, body: &Value) -> Streaming {
+        self.call("POST", "/v1/chat/completions").json(body).stream().await
     }
 
     /// Gets from the data plane.

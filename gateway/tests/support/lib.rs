@@ -13,7 +13,7 @@ mod raw;
 mod records;
 mod wait;
 
-pub use client::{Answer, Call, Streaming};
+pub use client::{Answer, Call};
 pub use harness::{Harness, PROVIDER_KEY, behind};
 pub use provider::reply::Reply;
 pub use provider::{FakeProvider, canned};

@@ -4,6 +4,7 @@ use analytics::Search;
 use serde_json::Value;
 use vocab::Limit;
 
+use super::ask_streamed;
 use super::client::Answer;
 use super::harness::Harness;
 use super::wait::{patiently, until};
@@ -39,6 +40,15 @@ impl Harness {
     pub async fn only_record(&self) -> Value {
         let row = self.records(1).await.remove(0);
         self.record(row["id"].as_str().unwrap()).await
+    }
+
+    /// One streamed call: all its events, and its record.
+    pub async fn told(&self) -> (Vec<String>, Value) {
+        let stream = self.stream(&ask_streamed()).await;
+        assert_eq!(stream.status, 200);
+        let id = stream.header("weir-call-id").to_owned();
+        let events = stream.rest().await;
+        (events, self.record(&id).await)
     }
 
     /// What a search through the admin API finds.
