@@ -1,7 +1,7 @@
 //! Every part of the running program, built once from the configuration.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use analytics::{Analytics, Recorder, Store};
 use anyhow::Context as _;
@@ -9,7 +9,7 @@ use config::Config;
 use dialects::prices::Catalogue;
 use prometheus::IntCounter;
 use registry::Registry;
-use vocab::Clock;
+use vocab::{Clock, Time};
 
 use crate::call::admission::Admission;
 use crate::metrics::{Metrics, RouteMetrics};
@@ -43,6 +43,7 @@ pub struct App {
     pub default_project: Arc<str>,
     /// The second in which a wrong key was last recorded.
     pub last_recorded_intrusion: AtomicI64,
+    last_logged_failure: AtomicI64,
 }
 
 impl App {
@@ -64,12 +65,19 @@ impl App {
             recorder: analytics.recorder.clone(),
             default_project: Arc::from(registry::DEFAULT_PROJECT),
             last_recorded_intrusion: AtomicI64::new(0),
+            last_logged_failure: AtomicI64::new(0),
             router,
             metrics,
             registry,
             clock,
             config,
         }))
+    }
+
+    /// Whether a failing provider may be told of in the log: once a second.
+    pub fn may_log_failure(&self, now: Time) -> bool {
+        let second = now.micros() / 1_000_000;
+        self.last_logged_failure.swap(second, Ordering::Relaxed) != second
     }
 
     /// What an operator should know although Weir serves.

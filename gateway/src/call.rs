@@ -66,7 +66,7 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
         match route.provider.send(&outgoing, entry.patience()).await {
             Ok(answer) => {
                 entry.answered(attempt, &answer);
-                return Ok(Reply::new(answer, route, outbound.into_shape(&request), permit));
+                return Ok(Reply::new(answer, outbound.into_shape(&request), permit));
             }
             Err(failure) => {
                 let took = entry.failed(attempt, &failure);

@@ -58,6 +58,11 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         tracing::warn!("{notice}");
     }
 
+    if app.router.provider_names().is_empty() {
+        tracing::warn!(
+            "no provider is configured: set OPENAI_API_KEY or another provider's variable, or start with --demo"
+        );
+    }
     let (stop, stopping) = Stopping::channel();
     let limits = ConnectionLimits::of(&app.config.limits);
     let (data_address, admin_address) = (data.local_addr()?, admin.local_addr()?);

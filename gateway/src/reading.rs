@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::call::admission::Announces as _;
 use crate::call::authenticate::{self, Caller};
 use crate::call::intake;
-use crate::call::prompt::may_use;
+use crate::call::prompt::{self, may_use};
 use crate::call::relay::Body;
 use crate::refusal::{Kind, Refusal};
 use crate::surface;
@@ -147,7 +147,7 @@ async fn resolve(
         .parse()
         .map_err(|error: vocab::NameError| Refusal::new(Kind::InvalidRequest, error.to_string()))?;
     let reference = PromptRef { name, selector: selector.cloned() };
-    let resolved = app.registry.resolve(&caller.key.project, &reference).await?;
+    let resolved = prompt::resolve(app, caller, &reference).await?;
     may_use(caller, &resolved, reference.selector.as_ref())?;
     Ok(resolved)
 }

@@ -249,15 +249,8 @@ impl Refusal {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        match self.0.kind {
-            Kind::InvalidApiKey => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Kind::UpstreamCredentials | Kind::UpstreamError | Kind::UpstreamTimeout => {
-                // Weir has spent its own tries; a client that tries again multiplies them.
-                headers.insert("x-should-retry", HeaderValue::from_static("false"));
-            }
-            _ => {}
+        if self.0.kind == Kind::InvalidApiKey {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         headers
     }

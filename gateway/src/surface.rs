@@ -1,8 +1,10 @@
 //! Every data-plane URL in one match; the admin listener's URLs are axum's.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use dialects::Endpoint;
+use futures_util::FutureExt as _;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
@@ -24,7 +26,11 @@ pub struct DataPlane {
 
 impl Service<Body> for DataPlane {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        route(self, request).await
+        // A call answers its own bugs under its id; this is for everything else.
+        let answered = AssertUnwindSafe(route(self, request)).catch_unwind().await;
+        answered.unwrap_or_else(|_| {
+            error(&Refusal::new(Kind::Internal, "something broke inside the gateway: tell its operators"))
+        })
     }
 }
 

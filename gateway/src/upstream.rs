@@ -150,14 +150,13 @@ impl Provider {
     pub async fn send_streamed(
         &self,
         outgoing: &Outgoing,
-        body: Incoming,
-        limit: usize,
+        body: SendBody,
         patience: Patience,
     ) -> Result<Answer, Box<Failure>> {
         let Some(pool) = self.pool() else { return demo::answer(outgoing) };
         let exchange = async {
             let mut lease = pool.take().await?;
-            let response = lease.send(self.address(outgoing, SendBody::streamed(body, limit))?).await?;
+            let response = lease.send(self.address(outgoing, body)?).await?;
             Ok::<_, Unsent>((lease, response))
         };
         let (lease, response) = match timeout(patience.head, exchange).await {

@@ -124,10 +124,11 @@ struct Halves<'t> {
 }
 
 impl<'t> Halves<'t> {
-    /// A file without front matter is all body.
     fn of(text: &'t str) -> Result<Self, FileProblem> {
         let Some((first, rest)) = text.split_once('\n').filter(|(first, _)| first.trim_end() == FENCE) else {
-            return Ok(Self { front: "", body: text, body_line: 1 });
+            let message = "a prompt file begins with a line `---`, the front matter, and another `---`: what stands \
+                           before or instead of it would be taken for the prompt's text";
+            return Err(FileProblem { line: 1, column: 0, message: message.to_owned() });
         };
         let mut offset = first.len() + 1;
         let front_start = offset;

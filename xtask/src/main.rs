@@ -46,11 +46,6 @@ const TASKS: &[Task] = &[
         purpose: "long proofs; drain: a SIGTERM under load loses no record",
         run: prove::run,
     },
-    Task {
-        name: "prices",
-        purpose: "make the shipped price catalogue from the package genai-prices",
-        run: prices::run,
-    },
 ];
 
 fn main() -> ExitCode {

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use analytics::record::{Capture, Outcome, PromptUse, Record};
 use bytes::Bytes;
+use dialects::Endpoint;
+use dialects::extras::{self, Extras};
 use dialects::watch::Facts;
-use dialects::{Endpoint, extras};
 use http::HeaderValue;
 use http::request::Parts;
 use registry::Resolved;
@@ -122,6 +123,17 @@ impl Entry {
         &self.app
     }
 
+    /// Where the call went last.
+    pub fn route(&self) -> Option<&Route> {
+        self.route.as_deref()
+    }
+
+    /// Whether Weir has tried as often as it may.
+    pub fn tries_are_spent(&self) -> bool {
+        let tries = self.route().map_or(0, |route| route.provider.settings().tries);
+        self.record().attempts.len() >= tries as usize
+    }
+
     /// Which endpoint is called.
     pub fn endpoint(&self) -> Endpoint {
         self.record().endpoint
@@ -136,18 +148,30 @@ impl Entry {
 
     /// Notes what is asked, before anything can go wrong with it.
     pub fn request(&mut self, request: &Request<'_>) {
-        if let Some(timeout) = request.extras.timeout {
-            self.deadline = self.deadline.min(self.started + timeout);
-        }
+        self.extras(&request.extras);
+        self.requested_model(request.body.text("model").ok().flatten().as_deref());
         let record = self.record_mut();
         record.streaming = request.stream;
-        record.requested_model = request.body.text("model").ok().flatten().map(Into::into);
-        record.user.clone_from(&request.extras.user);
-        record.session.clone_from(&request.extras.session);
-        record.tags.clone_from(&request.extras.tags);
         let none = serde_json::Map::new();
         let variables = request.naming.as_ref().map_or(&none, |naming| &naming.variables);
         (record.variables, record.metadata) = extras::for_record(variables, &request.extras.metadata);
+    }
+
+    /// Notes who asks, with which tags and metadata, and how long the call may take.
+    pub fn extras(&mut self, extras: &Extras) {
+        if let Some(timeout) = extras.timeout {
+            self.deadline = self.deadline.min(self.started + timeout);
+        }
+        let record = self.record_mut();
+        record.user.clone_from(&extras.user);
+        record.session.clone_from(&extras.session);
+        record.tags.clone_from(&extras.tags);
+        record.metadata = extras::for_record(&serde_json::Map::new(), &extras.metadata).1;
+    }
+
+    /// Notes the model as the request names it.
+    pub fn requested_model(&mut self, model: Option<&str>) {
+        self.record_mut().requested_model = model.map(Into::into);
     }
 
     /// Notes the request's body, within the capture limit.
@@ -355,7 +379,7 @@ impl Drop for Entry {
         if let Some(prompt) = &record.prompt {
             metrics.prompt_request(&prompt.name, prompt.version, record.outcome);
         }
-        self.app.recorder.file(*record);
+        self.app.recorder.file(record);
     }
 }
 

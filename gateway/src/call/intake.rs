@@ -65,6 +65,7 @@ pub async fn read(body: Incoming, limits: &config::Limits) -> Result<Bytes, Refu
 pub fn scan<'a>(bytes: &'a Bytes, head: &'a Parts, endpoint: Endpoint) -> Result<Request<'a>, Refusal> {
     let body = Body::scan(bytes)?;
     let stream = body.flag("stream")?.unwrap_or(false);
+    check_prompt_field(&body, endpoint)?;
     let extras = extras::read(&body, header_pairs(&head.headers))?;
     let naming = naming::read(
         &body,
@@ -76,6 +77,16 @@ pub fn scan<'a>(bytes: &'a Bytes, head: &'a Parts, endpoint: Endpoint) -> Result
         body.text("model")?.filter(|model| !model.is_empty() && naming::model_reference(model).is_none());
     let path = path_below_v1(head);
     Ok(Request { endpoint, path, bytes, body, model, stream, naming, extras, hops: hops(&head.headers)? })
+}
+
+/// On `/v1/completions` a text in `prompt` is OpenAI's own field; elsewhere it is a mistake that must not pass for none.
+fn check_prompt_field(body: &Body<'_>, endpoint: Endpoint) -> Result<(), Refusal> {
+    let prompt = body.get("prompt").filter(|prompt| !prompt.get().starts_with('{'));
+    if prompt.is_none() || !matches!(endpoint, Endpoint::ChatCompletions | Endpoint::Responses) {
+        return Ok(());
+    }
+    let message = "`prompt` must be an object such as {\"id\": \"support/reply\", \"variables\": {}}";
+    Err(Refusal::new(Kind::InvalidRequest, message).param("prompt"))
 }
 
 /// What follows `/v1` in the caller's URL, query included.
@@ -105,6 +116,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h s
     })
 }
 
-fn header_pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+/// Every header whose value is text.
+pub fn header_pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers.iter().filter_map(|(name, value)| Some((name.as_str(), str::from_utf8(value.as_bytes()).ok()?)))
 }

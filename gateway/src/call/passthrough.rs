@@ -3,26 +3,30 @@
 //! Images, audio, moderations and reranking are calls to a model and open to every key. Everything else may keep
 //! state at the provider (files, batches, stored responses…) and needs a key with `passthrough`.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use dialects::Endpoint;
-use dialects::body::Body as Scanned;
+use dialects::body::{Body as Scanned, Edit};
+use dialects::extras;
+use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
 
-use super::admission::Announces as _;
+use super::admission::{Announces as _, too_large};
 use super::authenticate::{self, Caller};
 use super::entry::Entry;
 use super::intake;
-use super::prompt::{Shape, target};
+use super::prompt::{Shape, names_only, target};
 use super::relay::{self, Body};
 use super::reply::Reply;
 use crate::app::App;
 use crate::refusal::{Kind, Refusal};
 use crate::routing::Route;
 use crate::upstream::Outgoing;
+use crate::upstream::body::SendBody;
 
 /// Paths below `/v1` that are one call to one model.
 const MODEL_CALLS: [&str; 4] = ["/images/", "/audio/", "/moderations", "/rerank"];
@@ -31,9 +35,10 @@ const MODEL_CALLS: [&str; 4] = ["/images/", "/audio/", "/moderations", "/rerank"
 pub async fn serve(app: &Arc<App>, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     let mut entry = Entry::open(app, &head, Endpoint::Passthrough);
-    match answer(app, &head, body, &mut entry).await {
-        Ok(reply) => relay::start(reply, entry),
-        Err(refusal) => relay::refuse(&refusal, entry),
+    match AssertUnwindSafe(answer(app, &head, body, &mut entry)).catch_unwind().await {
+        Ok(Ok(reply)) => relay::start(reply, entry),
+        Ok(Err(refusal)) => relay::refuse(&refusal, entry),
+        Err(_) => relay::refuse(&Refusal::bug(&entry.record().id), entry),
     }
 }
 
@@ -48,33 +53,43 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
         let bytes = intake::read(body, &app.config.limits).await?;
         permit.cover(bytes.len());
         entry.request_body(&bytes);
-        let route = route_of(app, &caller, &bytes)?;
-        let outgoing = outgoing(head, Some(rename_model(&bytes, &route)), hops);
+        let request = Scanned::scan(&bytes)?;
+        let model = request.text("model")?.filter(|model| !model.is_empty());
+        entry.extras(&extras::read(&request, intake::header_pairs(&head.headers))?);
+        entry.requested_model(model.as_deref());
+        let route = match &model {
+            Some(model) => target(app, &caller, model)?,
+            None => default_route(app, &caller)?,
+        };
+        let outgoing = outgoing(head, Some(rewritten(&bytes, &request, &route)), hops);
         let attempt = entry.attempt(&route, &outgoing, "first target");
         let sent = route.provider.send(&outgoing, entry.patience()).await;
-        return Ok(finish(entry, attempt, sent, route, permit));
+        return Ok(finish(entry, attempt, sent, permit));
     }
     // Its model, if any, may stand behind a whole file: it goes to the default provider unread.
+    entry.extras(&extras::read(&Scanned::scan(b"{}")?, intake::header_pairs(&head.headers))?);
     let route = default_route(app, &caller)?;
     let outgoing = outgoing(head, None, hops);
     let attempt = entry.attempt(&route, &outgoing, "default provider");
-    let sent =
-        route.provider.send_streamed(&outgoing, body, app.config.limits.body_bytes, entry.patience()).await;
-    Ok(finish(entry, attempt, sent, route, permit))
+    let (body, overflow) = SendBody::streamed(body, app.config.limits.body_bytes);
+    let sent = route.provider.send_streamed(&outgoing, body, entry.patience()).await;
+    if overflow.happened() {
+        return Err(too_large(app.config.limits.body_bytes, None));
+    }
+    Ok(finish(entry, attempt, sent, permit))
 }
 
 fn finish(
     entry: &mut Entry,
     attempt: super::entry::AttemptIndex,
     sent: Result<crate::upstream::Answer, Box<crate::upstream::Failure>>,
-    route: Arc<Route>,
     permit: super::admission::Permit,
 ) -> Reply {
     match sent {
         Ok(answer) => {
             entry.answered(attempt, &answer);
             let shape = Shape { withhold_usage: false, echo: None, stream: false };
-            Reply::new(answer, route, shape, permit)
+            Reply::new(answer, shape, permit)
         }
         Err(failure) => {
             entry.failed(attempt, &failure);
@@ -107,17 +122,6 @@ fn is_json(head: &Parts) -> bool {
         && content_type.split(';').next().is_some_and(|kind| kind.trim() == "application/json")
 }
 
-fn route_of(app: &App, caller: &Caller, bytes: &Bytes) -> Result<Arc<Route>, Refusal> {
-    let model = match Scanned::scan(bytes) {
-        Ok(body) => body.text("model")?.map(std::borrow::Cow::into_owned),
-        Err(error) => return Err(error.into()),
-    };
-    match model.filter(|model| !model.is_empty()) {
-        Some(model) => target(app, caller, &model),
-        None => default_route(app, caller),
-    }
-}
-
 fn default_route(app: &App, caller: &Caller) -> Result<Arc<Route>, Refusal> {
     if caller.key.scope.models.is_some() {
         let message = "this key is held to certain models, and this request names none Weir can check";
@@ -127,16 +131,14 @@ fn default_route(app: &App, caller: &Caller) -> Result<Arc<Route>, Refusal> {
     app.router.default_route().ok_or_else(missing)
 }
 
-/// The body with the provider's own name of the model.
-fn rename_model(bytes: &Bytes, route: &Route) -> Bytes {
-    let Ok(body) = Scanned::scan(bytes) else { return bytes.clone() };
-    let named = body.text("model").ok().flatten();
-    if route.model.is_empty() || named.as_deref().is_none_or(|model| *model == *route.model) {
-        return bytes.clone();
+/// The body without the `weir` object and with the provider's own name of the model.
+fn rewritten(bytes: &Bytes, request: &Scanned<'_>, route: &Route) -> Bytes {
+    let mut edit = Edit::new();
+    extras::cut(request, &mut edit);
+    if !route.model.is_empty() && !names_only(request, &route.model) {
+        edit.set("model", serde_json::Value::from(&*route.model).to_string());
     }
-    let mut edit = dialects::body::Edit::new();
-    edit.set("model", serde_json::Value::from(&*route.model).to_string());
-    edit.write(&body).into()
+    if edit.is_empty() { bytes.clone() } else { edit.write(request).into() }
 }
 
 fn outgoing(head: &Parts, body: Option<Bytes>, hops: u8) -> Outgoing {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dialects::body::{Body, Edit};
-use dialects::merge::{self, Contribution};
+use dialects::merge::{self, Contribution, RenderedItem};
 use dialects::{Endpoint, extras, naming};
 use http::Method;
 use registry::Resolved;
@@ -13,7 +13,7 @@ use registry::content::Content;
 use registry::template::Rendered;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use vocab::{PromptName, Selector};
+use vocab::{PromptName, PromptRef, Selector};
 
 use super::authenticate::Caller;
 use super::intake::Request;
@@ -44,12 +44,14 @@ pub struct Shape {
 /// Finds the version the request names; `None` when it names none.
 pub async fn find(app: &App, caller: &Caller, request: &Request<'_>) -> Result<Option<Resolved>, Refusal> {
     let Some(naming) = &request.naming else { return Ok(None) };
-    match app.registry.resolve(&caller.key.project, &naming.reference).await {
-        Ok(resolved) => Ok(Some(resolved)),
-        // What a key may not use, it does not get to explore either.
-        Err(_) if !caller.key.scope.allows_prompt(&naming.reference.name) => {
-            Err(out_of_scope(&naming.reference.name))
-        }
+    resolve(app, caller, &naming.reference).await.map(Some)
+}
+
+/// The version a reference comes to; what a key may not use, it does not get to explore either.
+pub async fn resolve(app: &App, caller: &Caller, reference: &PromptRef) -> Result<Resolved, Refusal> {
+    match app.registry.resolve(&caller.key.project, reference).await {
+        Ok(resolved) => Ok(resolved),
+        Err(_) if !caller.key.scope.allows_prompt(&reference.name) => Err(out_of_scope(&reference.name)),
         Err(error) => Err(error.into()),
     }
 }
@@ -102,6 +104,9 @@ pub fn merge<'a>(
         may_use(caller, &resolved, naming.reference.selector.as_ref())?;
         let version = &resolved.version;
         let rendered = version.template.render(&naming.variables)?;
+        if caller.key.scope.registered_prompts_only {
+            refuse_filled_in_instructions(&rendered)?;
+        }
         merge::merge(request.endpoint, &request.body, &contribution(&version.content, rendered), &mut edit)?;
         model.clone_from(&version.content.model);
         if request.endpoint == Endpoint::Responses {
@@ -136,7 +141,7 @@ impl Outbound<'_> {
 
     /// The request to this route: the caller's bytes where nothing had to change.
     pub fn write(&mut self, request: &Request<'_>, route: &Route) -> Outgoing {
-        if request.body.text("model").ok().flatten().as_deref() != Some(&route.model) {
+        if !names_only(&request.body, &route.model) {
             self.edit.set("model", Cow::Owned(Value::from(&*route.model).to_string()));
         }
         let untouched = self.edit.is_empty();
@@ -159,6 +164,13 @@ impl Outbound<'_> {
     }
 }
 
+/// Whether the body says `model` once and means this one. Of two, a provider might take the other.
+pub fn names_only(body: &Body<'_>, model: &str) -> bool {
+    let mut named = body.members().filter(|(key, _)| *key == "model");
+    let first = named.next().is_some();
+    first && named.next().is_none() && body.text("model").ok().flatten().as_deref() == Some(model)
+}
+
 /// The route of a model this key may use.
 pub fn target(app: &App, caller: &Caller, model: &str) -> Result<Arc<Route>, Refusal> {
     if !caller.key.scope.allows_model(model) {
@@ -168,10 +180,14 @@ pub fn target(app: &App, caller: &Caller, model: &str) -> Result<Arc<Route>, Ref
     }
     app.router.find(model).ok_or_else(|| {
         let providers = app.router.provider_names().join(", ");
-        let message = format!(
-            "no provider here serves the model `{model}`: write `provider/model` with one of the configured \
-             providers ({providers}), or add the provider to the configuration"
-        );
+        let message = if providers.is_empty() {
+            "no provider is configured here: set OPENAI_API_KEY or another provider's variable and start again".to_owned()
+        } else {
+            format!(
+                "no provider here serves the model `{model}`: write `provider/model` with one of the configured \
+                 providers ({providers}), or add the provider to the configuration"
+            )
+        };
         Refusal::new(Kind::ModelNotFound, message).param("model")
     })
 }
@@ -208,16 +224,16 @@ fn refuse_own_instructions(request: &Request<'_>, names_a_prompt: bool) -> Resul
     if !names_a_prompt && request.endpoint != Endpoint::Embeddings {
         return refuse("raw messages", "prompt");
     }
-    for (field, what) in
-        [("instructions", "`instructions`"), ("tools", "`tools`"), ("functions", "`functions`")]
-    {
-        if request.body.get(field).is_some() {
-            return refuse(what, field);
-        }
-    }
-    for field in ["messages", "input"] {
-        if request.body.get(field).is_some_and(|messages| holds_instructions(messages.get())) {
-            return refuse("system and developer messages", field);
+    // A member named twice is judged by each of its values: providers differ in which one they take.
+    for (name, value) in request.body.members().filter(|(_, value)| value.get() != "null") {
+        match name {
+            "instructions" => return refuse("`instructions`", "instructions"),
+            "tools" => return refuse("`tools`", "tools"),
+            "functions" => return refuse("`functions`", "functions"),
+            "messages" | "input" if holds_instructions(value.get()) => {
+                return refuse("system and developer messages", "messages");
+            }
+            _ => {}
         }
     }
     Ok(())
@@ -240,6 +256,20 @@ fn may_instruct(message: &str) -> bool {
         let role: Option<Cow<'_, str>> = serde_json::from_str(role.get()).unwrap_or(Some("system".into()));
         matches!(role.as_deref(), Some("system" | "developer"))
     })
+}
+
+/// A variable that fills a placeholder brings messages of the caller's, wherever the placeholder stands.
+fn refuse_filled_in_instructions(rendered: &Rendered) -> Result<(), Refusal> {
+    for item in &rendered.items {
+        let RenderedItem::Placeholder { name, fill: Some(messages) } = item else { continue };
+        if messages.iter().any(|message| may_instruct(&message.to_string())) {
+            let message = format!(
+                "this key takes registered prompts only: the variable `{name}` may bring no system or developer messages"
+            );
+            return Err(Refusal::new(Kind::PermissionDenied, message).param("prompt.variables"));
+        }
+    }
+    Ok(())
 }
 
 fn echo_object(id: &str, version: &str, variables: &Map<String, Value>) -> Box<str> {

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use analytics::record::{Capture, Outcome};
 use bytes::Bytes;
 use dialects::Endpoint;
+use dialects::fault::FailureClass;
 use dialects::watch::Facts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::{Frame, SizeHint};
@@ -19,7 +20,6 @@ use super::entry::Entry;
 use super::prompt::Shape;
 use super::reply::{Fresh, Reply, Shown, copy_headers, describe, name, show};
 use crate::refusal::Refusal;
-use crate::routing::Route;
 use crate::upstream::{Answer, Failure};
 use pass::PassRelay;
 use stream::StreamRelay;
@@ -98,14 +98,14 @@ pub fn start(reply: Reply, entry: Entry) -> Response<Body> {
     match reply {
         Reply::Failed { failure, permit } => fail(&failure, entry, permit),
         Reply::Fresh(fresh) => {
-            let Fresh { answer, route, shape, permit } = *fresh;
+            let Fresh { answer, shape, permit } = *fresh;
             match answer {
                 Answer::Whole { headers, status, bytes, facts } => {
-                    let passing = Passing { headers, status, route: &route, shape };
+                    let passing = Passing { headers, status, shape };
                     whole(&passing, bytes, facts, entry, permit)
                 }
                 Answer::Stream { headers, status, arriving } => {
-                    let passing = Passing { headers, status, route: &route, shape };
+                    let passing = Passing { headers, status, shape };
                     if entry.endpoint() == Endpoint::Passthrough {
                         return passing.head(entry, |entry| {
                             Body::Pass(Box::new(PassRelay::new(arriving, entry, permit)))
@@ -121,14 +121,13 @@ pub fn start(reply: Reply, entry: Entry) -> Response<Body> {
 }
 
 /// A provider's answer and what is known of it.
-struct Passing<'a> {
+struct Passing {
     headers: HeaderMap,
     status: StatusCode,
-    route: &'a Route,
     shape: Shape,
 }
 
-impl Passing<'_> {
+impl Passing {
     fn head(self, mut entry: Entry, body: impl FnOnce(Entry) -> Body) -> Response<Body> {
         entry.note_overhead();
         let mut headers = HeaderMap::with_capacity(20);
@@ -141,7 +140,7 @@ impl Passing<'_> {
                 headers.insert(name, value.clone());
             }
         }
-        describe(&entry, Some(self.route), &mut headers);
+        describe(&entry, &mut headers);
         entry.response(self.status.as_u16(), Capture::Nothing);
         respond(self.status, headers, body(entry))
     }
@@ -153,19 +152,13 @@ impl Passing<'_> {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         // Proxies in front of Weir hold events back unless told not to.
         headers.insert(name::X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-        describe(&entry, Some(self.route), &mut headers);
+        describe(&entry, &mut headers);
         entry.response(self.status.as_u16(), Capture::Nothing);
         respond(self.status, headers, body(entry, self.shape))
     }
 }
 
-fn whole(
-    passing: &Passing<'_>,
-    bytes: Bytes,
-    facts: Facts,
-    mut entry: Entry,
-    permit: Permit,
-) -> Response<Body> {
+fn whole(passing: &Passing, bytes: Bytes, facts: Facts, mut entry: Entry, permit: Permit) -> Response<Body> {
     entry.first_content();
     entry.facts(facts);
     let bytes = match &passing.shape.echo {
@@ -175,7 +168,7 @@ fn whole(
     entry.note_overhead();
     let mut headers = HeaderMap::with_capacity(20);
     copy_headers(&passing.headers, &mut headers);
-    describe(&entry, Some(passing.route), &mut headers);
+    describe(&entry, &mut headers);
     if let Some(cost) = entry.record().cost {
         let cost = HeaderValue::from_str(&cost.to_string()).unwrap_or(HeaderValue::from_static("?"));
         headers.insert(name::WEIR_COST_USD, cost);
@@ -187,6 +180,7 @@ fn whole(
 /// Turns the last failure of a call into the caller's error.
 fn fail(failure: &Failure, mut entry: Entry, permit: Permit) -> Response<Body> {
     let mut headers = HeaderMap::with_capacity(20);
+    report(failure, &entry);
     let (status, bytes) = match show(failure) {
         Shown::Refused(refusal) => {
             drop(permit);
@@ -200,13 +194,15 @@ fn fail(failure: &Failure, mut entry: Entry, permit: Permit) -> Response<Body> {
     copy_headers(&failure.headers, &mut headers);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if status == StatusCode::TOO_MANY_REQUESTS {
-        // Weir's tries are spent; a client's own on top would multiply them.
-        headers.insert(name::X_SHOULD_RETRY, HeaderValue::from_static("false"));
+        if entry.tries_are_spent() || failure.fault.class == FailureClass::Quota {
+            // A client's own tries on top of Weir's would multiply them, and no try helps a spent quota.
+            headers.insert(name::X_SHOULD_RETRY, HeaderValue::from_static("false"));
+        }
         if let (Some(wait), false) = (failure.fault.retry_after, headers.contains_key(header::RETRY_AFTER)) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
     }
-    describe(&entry, None, &mut headers);
+    describe(&entry, &mut headers);
     let code = failure.fault.code.as_deref().unwrap_or(failure.fault.class.as_str());
     entry.error(code, &failure.fault.message);
     entry.response(status.as_u16(), Capture::Whole(bytes.clone()));
@@ -215,11 +211,27 @@ fn fail(failure: &Failure, mut entry: Entry, permit: Permit) -> Response<Body> {
     respond(status, headers, handed_over(bytes, entry, outcome, Some(permit)))
 }
 
+/// Tells the log of a failing provider, once a second at most: every failure is in the records and the metrics.
+fn report(failure: &Failure, entry: &Entry) {
+    let record = entry.record();
+    if failure.fault.class == FailureClass::CallerFault || !entry.app().may_log_failure(record.started) {
+        return;
+    }
+    tracing::warn!(
+        call.id = %record.id,
+        provider = record.provider.as_deref().unwrap_or_default(),
+        model = record.model.as_deref().unwrap_or_default(),
+        failure.class = failure.fault.class.as_str(),
+        status = failure.status.map_or(0, |status| status.as_u16()),
+        "a provider failed"
+    );
+}
+
 /// Answers with an error of Weir's own.
 pub fn refuse(refusal: &Refusal, mut entry: Entry) -> Response<Body> {
     refusal.log(&entry.record().id);
     let mut headers = refusal.headers();
-    describe(&entry, None, &mut headers);
+    describe(&entry, &mut headers);
     let bytes = refusal.body();
     entry.response(refusal.status().as_u16(), Capture::Whole(bytes.clone()));
     entry.refused(refusal);

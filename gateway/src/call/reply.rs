@@ -1,7 +1,5 @@
 //! An answer on its way to the caller, and the headers that say how it came about.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use dialects::fault::{self, FailureClass, Fault};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -10,7 +8,6 @@ use super::admission::Permit;
 use super::entry::Entry;
 use super::prompt::Shape;
 use crate::refusal::{Kind, Refusal};
-use crate::routing::Route;
 use crate::upstream::{Answer, Failure};
 
 /// Names of the headers Weir adds, made once: they are set on every answer.
@@ -50,8 +47,6 @@ pub enum Reply {
 pub struct Fresh {
     /// The answer.
     pub answer: Answer,
-    /// Who gave it.
-    pub route: Arc<Route>,
     /// What the caller asked for.
     pub shape: Shape,
     /// The call's room, until the answer has been relayed.
@@ -60,11 +55,11 @@ pub struct Fresh {
 
 impl Reply {
     /// An answer to relay.
-    pub fn new(answer: Answer, route: Arc<Route>, shape: Shape, mut permit: Permit) -> Self {
+    pub fn new(answer: Answer, shape: Shape, mut permit: Permit) -> Self {
         if let Answer::Whole { bytes, .. } = &answer {
             permit.hold(bytes.len());
         }
-        Self::Fresh(Box::new(Fresh { answer, route, shape, permit }))
+        Self::Fresh(Box::new(Fresh { answer, shape, permit }))
     }
 
     /// No answer: `failure` was the last of the tries.
@@ -97,12 +92,12 @@ pub fn upstream_request_id(headers: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 /// The headers every answer carries: ids, route, prompt, timing.
-pub fn describe(entry: &Entry, route: Option<&Route>, headers: &mut HeaderMap) {
+pub fn describe(entry: &Entry, headers: &mut HeaderMap) {
     let record = entry.record();
     let id = entry.id_header();
     headers.insert(name::X_REQUEST_ID, id.clone());
     headers.insert(name::WEIR_CALL_ID, id);
-    if let Some(route) = route {
+    if let Some(route) = entry.route() {
         headers.insert(name::WEIR_PROVIDER, route.provider.name_header());
         headers.insert(name::WEIR_MODEL, route.model_header.clone());
     }

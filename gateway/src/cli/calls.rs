@@ -83,6 +83,10 @@ fn listed(calls: &[Value]) -> String {
 fn row(call: &Value) -> [String; 8] {
     let text = |field: &str| call[field].as_str().unwrap_or("-").to_owned();
     let number = |field: &str| call[field].as_i64();
+    let outcome = match call["error_code"].as_str() {
+        Some(code) => format!("{} ({code})", text("outcome")),
+        None => text("outcome"),
+    };
     let prompt = match (call["prompt"].as_str(), number("prompt_version")) {
         (Some(name), Some(version)) => format!("{name}@{version}"),
         _ => "-".to_owned(),
@@ -96,5 +100,5 @@ fn row(call: &Value) -> [String; 8] {
     let latency = number("duration_us")
         .map_or_else(|| "-".to_owned(), |us| format!("{}.{:03} ms", us / 1_000, us % 1_000));
     let started = text("started_at").chars().take(19).collect::<String>().replace('T', " ");
-    [started, text("outcome"), text("model"), prompt, tokens, cost, latency, text("id")]
+    [started, outcome, text("model"), prompt, tokens, cost, latency, text("id")]
 }

@@ -57,7 +57,7 @@ pub enum Command {
     Render {
         /// The reference, `name[@selector]`.
         reference: String,
-        /// A variable, `name=value`; a value that is JSON is taken as such.
+        /// A variable: `name=text`, or `name:=json` for anything else.
         #[arg(short, long = "var", value_name = "NAME=VALUE")]
         variables: Vec<String>,
         /// Prints JSON.
@@ -108,7 +108,8 @@ impl Push<'_> {
         let mut published = 0_usize;
         for (name, file) in &local {
             let same = registered.get(name).is_some_and(|text| *text == without_labels(file));
-            if same && self.labels.is_empty() && file.labels.is_empty() {
+            // Labels go to what this push publishes: an unchanged prompt keeps what it serves.
+            if same && file.labels.is_empty() {
                 continue;
             }
             published += 1;
@@ -191,9 +192,15 @@ fn render(client: &Client, reference: &str, variables: &[String], as_json: bool)
         reference.split_once('@').map_or((reference, None), |(name, rest)| (name, Some(rest)));
     let mut values = Map::new();
     for variable in variables {
-        let (key, value) =
+        let (key, text) =
             variable.split_once('=').with_context(|| format!("`{variable}`: write NAME=VALUE"))?;
-        values.insert(key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| json!(value)));
+        let (key, value) = match key.strip_suffix(':') {
+            Some(key) => {
+                (key, serde_json::from_str(text).with_context(|| format!("`{variable}` is not JSON"))?)
+            }
+            None => (key, json!(text)),
+        };
+        values.insert(key.to_owned(), value);
     }
     let mut body = json!({"variables": values});
     if let (Some(selector), Value::Object(fields)) = (selector, &mut body) {
@@ -205,7 +212,11 @@ fn render(client: &Client, reference: &str, variables: &[String], as_json: bool)
         return Ok(());
     }
     for message in rendered["messages"].as_array().into_iter().flatten() {
-        say(&format!("--- {}", message["role"].as_str().unwrap_or("placeholder")));
+        if let Some(place) = message["placeholder"].as_str() {
+            say(&format!("--- {place}: the caller's messages"));
+            continue;
+        }
+        say(&format!("--- {}", message["role"].as_str().unwrap_or_default()));
         let content = &message["content"];
         say(&content.as_str().map_or_else(|| content.to_string(), str::to_owned));
     }

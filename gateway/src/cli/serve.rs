@@ -42,11 +42,13 @@ fn greet(running: &Running) {
     let key = key.expose();
     say(&format!("  virtual key     {key}"));
     if running.app.config.demo {
-        say(&demo_snippets(&data.to_string(), key));
+        let asking =
+            format!("--admin-url http://{admin} --data-dir {}", running.app.config.data_dir.display());
+        say(&demo_snippets(&data.to_string(), key, &asking));
     }
 }
 
-fn demo_snippets(data: &str, key: &str) -> String {
+fn demo_snippets(data: &str, key: &str, asking: &str) -> String {
     format!(
         r#"
 Try it:
@@ -64,7 +66,7 @@ for chunk in client.chat.completions.create(model="", messages=[], stream=True, 
     print(chunk.choices[0].delta.content or "", end="", flush=True)
 
 # and then find both calls again
-weir calls search 'prompt:demo/support-reply'
+weir calls search 'prompt:demo/support-reply' {asking}
 "#
     )
 }

@@ -57,7 +57,9 @@ fn a_text_prompt_is_its_text() {
     let text = write(&file(json!({"text": "Translate:\n---\n=== {{text}}"})));
     assert_eq!(text, "---\ntype: text\n---\nTranslate:\n---\n=== {{text}}\n");
     assert_eq!(read(&text).unwrap().content.body, PromptBody::Text("Translate:\n---\n=== {{text}}".into()));
-    assert_eq!(read("Just text\n").unwrap().content.body, PromptBody::Text("Just text".into()));
+    for text in ["Just text\n", "\n---\n---\nJust text\n", "----\n---\nJust text\n"] {
+        assert_eq!(read(text).unwrap_err().line, 1, "{text:?}");
+    }
 }
 
 #[test]
@@ -81,15 +83,15 @@ fn problems_name_the_line() {
         ("---\nmodel: 'x\n---\nhi", "line 3, column 1: invalid indentation in multiline quoted"),
         ("---\ntype: chat\n---\nhi\n=== user\n", "line 4: text before the first message"),
         ("---\ntype: chat\n---\n\n=== boss\nhi", "line 5: `=== boss` is no heading"),
-        ("=== user x\nhi", "line 1: `x` is not understood"),
-        ("=== user name=\"x\nhi", "line 1: a quoted value has to end"),
-        ("=== placeholder\n", "line 1: `placeholder` needs a name"),
-        ("=== placeholder x\nhi", "line 1: nothing may follow a placeholder"),
-        ("=== user\nhi\n=== yaml\nrole: user\ncontent: [\n", "line 5, column 10: unclosed bracket"),
-        ("=== yaml\nrole: user\n", "line 1: this message needs `content`"),
+        ("---\n---\n=== user x\nhi", "line 3: `x` is not understood"),
+        ("---\n---\n=== user name=\"x\nhi", "line 3: a quoted value has to end"),
+        ("---\n---\n=== placeholder\n", "line 3: `placeholder` needs a name"),
+        ("---\n---\n=== placeholder x\nhi", "line 3: nothing may follow a placeholder"),
+        ("---\n---\n=== user\nhi\n=== yaml\nrole: user\ncontent: [\n", "line 7, column 10: unclosed bracket"),
+        ("---\n---\n=== yaml\nrole: user\n", "line 3: this message needs `content`"),
         ("---\ntype: text\ntext: a\n---\nhi", "line 5: the text is in the front matter"),
         ("---\ntype: chat\ntext: a\n---\n", "line 5: `text` in the front matter belongs to `type: text`"),
-        ("\n\n", "line 1: the prompt is empty"),
+        ("---\n---\n\n", "line 3: the prompt is empty"),
     ];
     for (text, expected) in cases {
         let message = refusal(text);

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use dialects::merge::is_parameter;
 use serde_json::Value;
 use vocab::{Impact, PromptName, SemVer, Time};
 
@@ -94,6 +95,10 @@ fn check_supported(content: &Content) -> Result<()> {
     if !content.fallbacks.is_empty() {
         let message = "`fallbacks` are not supported yet: leave them out".to_owned();
         return Err(StoreError::NotSupported { field: "fallbacks".into(), message });
+    }
+    if let Some(name) = content.parameters.keys().find(|name| !is_parameter(name)) {
+        let message = format!("`parameters.{name}`: this is no parameter a prompt can store: leave it out");
+        return Err(StoreError::invalid(format!("parameters.{name}"), message));
     }
     let PromptBody::Messages(items) = &content.body else { return Ok(()) };
     let Some(index) = items.iter().position(|item| matches!(item, Item::Include { .. })) else {
