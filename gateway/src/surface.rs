@@ -71,7 +71,7 @@ async fn below(plane: &DataPlane, request: Request<Incoming>) -> Response<Body> 
     }
     error(&Refusal::new(
         Kind::NotFound,
-        "no such route: the API is below /v1, the console and admin API on the admin listener",
+        "no such route: the API is below /v1, the admin API on the admin listener",
     ))
 }
 
