@@ -1,10 +1,12 @@
 //! `cargo xtask prove`: proofs too long for `cargo xtask test`, each against the release binary.
 
+mod crash;
 mod drain;
 mod gateway;
 
 use anyhow::bail;
 
+use crate::bench;
 use crate::workspace::Workspace;
 
 /// One proof: its name, what it shows, and what runs it.
@@ -14,11 +16,20 @@ struct Proof {
     run: fn(&Workspace) -> anyhow::Result<()>,
 }
 
-const PROOFS: &[Proof] = &[Proof {
-    name: "drain",
-    shows: "SIGTERM under load: every answered call has its record",
-    run: drain::run,
-}];
+const PROOFS: &[Proof] = &[
+    Proof { name: "drain", shows: "SIGTERM under load: every answered call has its record", run: drain::run },
+    Proof {
+        name: "crash",
+        shows: "kill -9 under load: at most the last batch window is missing, nothing is there twice",
+        run: crash::run,
+    },
+    Proof { name: "soak", shows: "memory over 500,000 calls", run: soak },
+];
+
+fn soak(workspace: &Workspace) -> anyhow::Result<()> {
+    let words = ["overhead", "--soak", "500000", "--peers", "weir"].map(str::to_owned);
+    bench::run(workspace, &words)
+}
 
 /// Runs the proof that is named, or all with `all`.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()> {

@@ -52,7 +52,7 @@ fn compare(answered: u64, broken: u64, reached: u64, records: &BTreeMap<u64, u64
     Ok(())
 }
 
-fn start_load(stage: &Stage, stream: bool, more: &[&str]) -> anyhow::Result<Child> {
+pub(super) fn start_load(stage: &Stage, stream: bool, more: &[&str]) -> anyhow::Result<Child> {
     let body = stage.folder.join(if stream { "stream.json" } else { "whole.json" });
     let messages = json!([{ "role": "user", "content": "Does anything get lost?" }]);
     let request = json!({ "model": "mock-model", "messages": messages, "stream": stream });
@@ -62,13 +62,13 @@ fn start_load(stage: &Stage, stream: bool, more: &[&str]) -> anyhow::Result<Chil
     command.stdout(Stdio::piped()).spawn().context("cannot start the load generator")
 }
 
-fn finish(load: Child) -> anyhow::Result<Value> {
+pub(super) fn finish(load: Child) -> anyhow::Result<Value> {
     let output = load.wait_with_output()?;
     ensure!(output.status.success(), "the load generator ended with {}", output.status);
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn sum(report: &Value, key: &str) -> u64 {
+pub(super) fn sum(report: &Value, key: &str) -> u64 {
     report[key].as_u64().unwrap_or_default()
 }
 
