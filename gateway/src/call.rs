@@ -46,7 +46,7 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
     let caller = authenticate::caller(app, &head.headers)?; //                           401
     entry.caller(&caller);
 
-    let mut permit = app.admission.admit(&head.headers, body.announced())?; //                   413, 503: slot and memory
+    let mut permit = app.admission.admit(&head.headers, body.announced())?; //          413, 503: slot and memory
     let bytes = intake::read(body, &app.config.limits).await?; //                        400, 408, 413
     permit.cover(bytes.len());
     entry.request_body(&bytes);

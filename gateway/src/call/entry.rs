@@ -54,48 +54,13 @@ impl Entry {
         let started = app.clock.monotonic();
         let now = app.clock.now();
         let id = Id::at(now);
-        let trace = TraceParent::of(&head.headers);
-        let id_bytes: [u8; 16] = id.bytes();
-        let mut span_id = [0; 8];
-        span_id.copy_from_slice(&id_bytes[8..]);
-        let record = Record {
-            id,
-            project: Arc::clone(&app.default_project),
-            started: now,
-            duration_us: 0,
-            ttft_us: None,
-            overhead_us: 0,
-            endpoint,
-            streaming: false,
-            status: CLIENT_CLOSED_REQUEST,
-            outcome: Outcome::Cancelled,
-            error_code: None,
-            error_message: None,
-            requested_model: None,
-            provider: None,
-            model: None,
-            response_model: None,
-            attempts: Vec::new(),
-            key: None,
-            user: None,
-            session: None,
-            tags: Vec::new(),
-            metadata: None,
-            prompt: None,
-            variables: None,
-            usage: None,
-            usage_raw: None,
-            usage_source: UsageSource::None,
-            cost: None,
-            price_id: None,
-            finish_reason: None,
-            trace_id: trace.as_ref().map_or(id_bytes, |trace| trace.trace_id),
-            span_id,
-            parent_span_id: trace.map(|trace| trace.parent_id),
-            request_body: Bytes::new(),
-            upstream_request_body: None,
-            response_body: Capture::Nothing,
-        };
+        let mut record = Record::begin(id, Arc::clone(&app.default_project), now, endpoint);
+        record.status = CLIENT_CLOSED_REQUEST;
+        record.outcome = Outcome::Cancelled;
+        if let Some(trace) = TraceParent::of(&head.headers) {
+            record.trace_id = trace.trace_id;
+            record.parent_span_id = Some(trace.parent_id);
+        }
         app.metrics.inflight.inc();
         Self {
             app: Arc::clone(app),
