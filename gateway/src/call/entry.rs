@@ -14,6 +14,7 @@ use dialects::watch::Facts;
 use http::HeaderValue;
 use http::request::Parts;
 use registry::Resolved;
+use serde_json::{Map, Value};
 use vocab::{Id, UsageSource};
 
 use super::authenticate::Caller;
@@ -113,17 +114,15 @@ impl Entry {
 
     /// Notes what is asked, before anything can go wrong with it.
     pub fn request(&mut self, request: &Request<'_>) {
-        self.extras(&request.extras);
-        self.requested_model(request.body.text("model").ok().flatten().as_deref());
-        let record = self.record_mut();
-        record.streaming = request.stream;
-        let none = serde_json::Map::new();
+        let none = Map::new();
         let variables = request.naming.as_ref().map_or(&none, |naming| &naming.variables);
-        (record.variables, record.metadata) = extras::for_record(variables, &request.extras.metadata);
+        self.extras(&request.extras, variables);
+        self.requested_model(request.body.text("model").ok().flatten().as_deref());
+        self.record_mut().streaming = request.stream;
     }
 
-    /// Notes who asks, with which tags and metadata, and how long the call may take.
-    pub fn extras(&mut self, extras: &Extras) {
+    /// Notes who asks, with which tags, metadata and variables, and how long the call may take.
+    pub fn extras(&mut self, extras: &Extras, variables: &Map<String, Value>) {
         if let Some(timeout) = extras.timeout {
             self.deadline = self.deadline.min(self.started + timeout);
         }
@@ -131,7 +130,7 @@ impl Entry {
         record.user.clone_from(&extras.user);
         record.session.clone_from(&extras.session);
         record.tags.clone_from(&extras.tags);
-        record.metadata = extras::for_record(&serde_json::Map::new(), &extras.metadata).1;
+        (record.variables, record.metadata) = extras::for_record(variables, &extras.metadata);
     }
 
     /// Notes the model as the request names it.

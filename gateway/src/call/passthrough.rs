@@ -14,6 +14,7 @@ use futures_util::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, header};
 use hyper::body::Incoming;
+use serde_json::Map;
 
 use super::admission::{Announces as _, too_large};
 use super::authenticate::{self, Caller};
@@ -22,6 +23,7 @@ use super::intake;
 use super::prompt::{Shape, names_only, target};
 use super::relay::{self, Body};
 use super::reply::Reply;
+
 use crate::app::App;
 use crate::refusal::{Kind, Refusal};
 use crate::routing::Route;
@@ -55,7 +57,7 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
         entry.request_body(&bytes);
         let request = Scanned::scan(&bytes)?;
         let model = request.text("model")?.filter(|model| !model.is_empty());
-        entry.extras(&extras::read(&request, intake::header_pairs(&head.headers))?);
+        entry.extras(&extras::read(&request, intake::header_pairs(&head.headers))?, &Map::new());
         entry.requested_model(model.as_deref());
         let route = match &model {
             Some(model) => target(app, &caller, model)?,
@@ -67,13 +69,14 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
         return Ok(finish(entry, attempt, sent, permit));
     }
     // Its model, if any, may stand behind a whole file: it goes to the default provider unread.
-    entry.extras(&extras::read(&Scanned::scan(b"{}")?, intake::header_pairs(&head.headers))?);
+    entry.extras(&extras::read(&Scanned::scan(b"{}")?, intake::header_pairs(&head.headers))?, &Map::new());
     let route = default_route(app, &caller)?;
     let outgoing = outgoing(head, None, hops);
     let attempt = entry.attempt(&route, &outgoing, "default provider");
     let (body, overflow) = SendBody::streamed(body, app.config.limits.body_bytes);
     let sent = route.provider.send_streamed(&outgoing, body, entry.patience()).await;
     if overflow.happened() {
+        // The caller's doing, whatever became of the half that was sent.
         return Err(too_large(app.config.limits.body_bytes, None));
     }
     Ok(finish(entry, attempt, sent, permit))
