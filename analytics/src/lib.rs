@@ -8,12 +8,17 @@ pub mod filter;
 mod folding;
 pub mod found;
 pub mod moment;
+pub mod policy;
 pub mod query;
 pub mod record;
 pub mod recorder;
+pub mod report;
 pub mod row;
+pub mod score;
+pub mod span;
 pub mod sqlite;
 pub mod store;
+pub mod trace;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,10 +28,16 @@ use vocab::Clock;
 
 pub use filter::Filter;
 pub use found::{FoundAttempt, FoundCall, FoundRow};
+pub use policy::{Policies, Policy};
 pub use record::Record;
-pub use recorder::{Closed, Counts, Recorder};
+pub use recorder::{Closed, Counts, Listener, Recorder};
 pub use row::{BodyPolicy, Row};
-pub use store::{Condition, Cursor, FoundPage, QueryError, Search, SetAside, Store, Unavailable};
+pub use score::Score;
+pub use span::Span;
+pub use store::{
+    Condition, Count, Cursor, Doomed, Entry, FoundPage, OutboxCondition, QueryError, ScoreSearch, Search,
+    SetAside, Sink, Store, Unavailable, ValueCount,
+};
 
 /// Records in and out: one recorder, one store.
 pub struct Analytics {
@@ -37,14 +48,16 @@ pub struct Analytics {
 }
 
 /// How records are kept.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Where: `sqlite:PATH`.
     pub url: String,
     /// The most the recorder's queue may hold, in bytes.
     pub queue_bytes: usize,
-    /// How much of bodies, variables and metadata is kept.
-    pub bodies: BodyPolicy,
+    /// What is kept of each project's calls.
+    pub policies: Policies,
+    /// Sees every call as it is stored; for sending it on.
+    pub listener: Option<Arc<dyn Listener>>,
     /// This node's name, written on every row.
     pub node: Arc<str>,
     /// Where time comes from.
@@ -65,7 +78,7 @@ impl Analytics {
             return Err(OpenError::NotSupported { scheme });
         };
         let store: Arc<dyn Store> = Arc::new(sqlite::SqliteStore::open(&path, settings.clock.clone())?);
-        let recorder = Recorder::start(Arc::clone(&store), &settings)
+        let recorder = Recorder::start(Arc::clone(&store) as Arc<dyn Sink>, &settings)
             .map_err(|error| OpenError::Unavailable { path, reason: error.to_string() })?;
         Ok(Self { recorder, store })
     }

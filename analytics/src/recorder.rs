@@ -16,14 +16,20 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::record::{Capture, Record};
-use crate::row::BodyPolicy;
-use crate::store::Store;
+use crate::row::Row;
+use crate::store::Sink;
 use crate::{Settings, recorder::writer::Writer};
 
 /// This many waiting records wake the writer before its time.
 const WAKE_ROWS: usize = 500;
 /// Bodies are given up when the queue is this full, in parts of four; the rest is for narrow rows.
 const BODIES_QUARTERS: usize = 3;
+
+/// Sees every call once, as it goes to the store, on the recorder's thread: it must not wait.
+pub trait Listener: Send + Sync {
+    /// Looks at one call.
+    fn saw(&self, row: &Row<'_>);
+}
 
 /// Takes records and sees that they are written. Cheap to clone.
 #[derive(Clone)]
@@ -105,12 +111,12 @@ pub struct Closed {
 
 impl Recorder {
     /// Starts the writer thread.
-    pub(crate) fn start(store: Arc<dyn Store>, settings: &Settings) -> std::io::Result<Self> {
+    pub(crate) fn start(store: Arc<dyn Sink>, settings: &Settings) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             tally: Tally::default(),
             queue_bytes: settings.queue_bytes,
-            keeps_bodies: settings.bodies == BodyPolicy::Full,
+            keeps_bodies: settings.policies.keep_bodies(),
             writer: OnceLock::new(),
         });
         let writer = Writer::new(Arc::clone(&shared), store, settings);

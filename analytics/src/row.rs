@@ -8,11 +8,13 @@ mod preview;
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use bytes::Bytes;
 use dialects::Endpoint;
 use dialects::fold;
 
+use crate::policy::Policy;
 use crate::record::{Capture, Record};
 
 /// How much of what callers and providers say is kept.
@@ -65,6 +67,8 @@ pub struct Row<'r> {
     pub record: &'r Record,
     /// The node that served the call.
     pub node: &'r str,
+    /// How long it is kept; `None` is for ever.
+    pub retention: Option<Duration>,
     /// What was kept of the bodies.
     pub body_state: BodyState,
     /// The bodies, when they are kept.
@@ -124,9 +128,10 @@ pub struct Said {
 
 impl<'r> Row<'r> {
     /// Makes the row of `record`. `shed` says that its bodies were given up because the queue was full.
-    pub fn new(record: &'r Record, node: &'r str, policy: BodyPolicy, shed: bool) -> Self {
-        let mut row = Self::bare(record, node, state_of(record, policy, shed));
-        if policy != BodyPolicy::Off {
+    pub fn new(record: &'r Record, node: &'r str, policy: &Policy, shed: bool) -> Self {
+        let mut row = Self::bare(record, node, state_of(record, policy.bodies, shed));
+        row.retention = policy.retention;
+        if policy.bodies != BodyPolicy::Off {
             (row.metadata, row.variables) =
                 given::keep(record.metadata.as_deref(), record.variables.as_deref());
         }
@@ -136,6 +141,7 @@ impl<'r> Row<'r> {
                 row = Row {
                     metadata: row.metadata,
                     variables: row.variables,
+                    retention: row.retention,
                     ..Self::bare(record, node, BodyState::Unreadable)
                 };
             }
@@ -147,6 +153,7 @@ impl<'r> Row<'r> {
         Self {
             record,
             node,
+            retention: None,
             body_state,
             bodies: Bodies::default(),
             metadata: None,

@@ -32,8 +32,14 @@ use self::checkpoint::Checkpointer;
 use self::file::RecordsFile;
 use self::readers::Readers;
 use crate::OpenError;
+use crate::filter::Field;
 use crate::found::FoundCall;
-use crate::store::{Answer, Condition, FoundPage, QueryError, Rows, Search, SetAside, Store, Unavailable};
+use crate::report::{Report, Table};
+use crate::store::{
+    Answer, Condition, Count, Doomed, Entries, FoundPage, QueryError, ScorePage, ScoreSearch, Search,
+    SetAside, Sink, Store, Unavailable, ValueCount,
+};
+use crate::trace::{FoundTrace, SessionSummary, SummaryPage, TraceSummary};
 
 const CLOSED: &str = "the records file is closed";
 
@@ -119,12 +125,12 @@ impl Open {
     }
 }
 
-impl Store for SqliteStore {
-    fn append(&self, rows: Rows<'_, '_>) -> Result<u64, Unavailable> {
+impl Sink for SqliteStore {
+    fn append(&self, entries: Entries<'_, '_>) -> Result<u64, Unavailable> {
         let mut writing = lock(&self.writing);
         self.renew(&mut writing).map_err(|error| Unavailable(error.to_string()))?;
         let Writing::Open(open) = &mut *writing else { return Err(Unavailable(CLOSED.into())) };
-        let error = match open.appender.append(rows) {
+        let error = match open.appender.append(entries) {
             Ok(added) => {
                 open.checkpointer.note();
                 return Ok(added);
@@ -138,6 +144,22 @@ impl Store for SqliteStore {
         Err(Unavailable(reason))
     }
 
+    fn condition(&self) -> Condition {
+        Condition {
+            set_aside: lock(&self.set_aside).clone(),
+            file_bytes: file::bytes(&self.path),
+            outbox: None,
+        }
+    }
+
+    fn close(&self) {
+        let writing = std::mem::replace(&mut *lock(&self.writing), Writing::Closed);
+        self.readers.rest();
+        drop(writing);
+    }
+}
+
+impl Store for SqliteStore {
     fn get(&self, id: Id<Call>) -> Answer<'_, Option<FoundCall>> {
         Box::pin(self.readers.look_up(move |reader| reading::call(reader, id)))
     }
@@ -147,23 +169,58 @@ impl Store for SqliteStore {
         Box::pin(self.readers.search(move |reader| find::find(reader, &search, &clock)))
     }
 
-    fn purge(&self, before: Time) -> Answer<'_, u64> {
+    fn settle(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn export(&self, _: Search) -> Answer<'_, FoundPage<FoundCall>> {
+        unbuilt()
+    }
+
+    fn count(&self, _: Search) -> Answer<'_, Count> {
+        unbuilt()
+    }
+
+    fn values(&self, _: Search, _: Field, _: String) -> Answer<'_, Vec<ValueCount>> {
+        unbuilt()
+    }
+
+    fn report(&self, _: Report) -> Answer<'_, Table> {
+        unbuilt()
+    }
+
+    fn trace(&self, _: Arc<str>, _: [u8; 16]) -> Answer<'_, FoundTrace> {
+        unbuilt()
+    }
+
+    fn traces(&self, _: Search) -> Answer<'_, SummaryPage<TraceSummary>> {
+        unbuilt()
+    }
+
+    fn sessions(&self, _: Search) -> Answer<'_, SummaryPage<SessionSummary>> {
+        unbuilt()
+    }
+
+    fn scores(&self, _: ScoreSearch) -> Answer<'_, ScorePage> {
+        unbuilt()
+    }
+
+    fn compact(&self) -> Answer<'_, u64> {
+        unbuilt()
+    }
+
+    fn purge(&self, doomed: Doomed) -> Answer<'_, u64> {
+        let Some(before) = doomed.before else { return unbuilt() };
         let writing = Arc::clone(&self.writing);
         Box::pin(async move {
             let purged = tokio::task::spawn_blocking(move || purge_all(&writing, before));
             purged.await.map_err(|error| QueryError::Unavailable(error.to_string()))?
         })
     }
+}
 
-    fn condition(&self) -> Condition {
-        Condition { set_aside: lock(&self.set_aside).clone(), file_bytes: file::bytes(&self.path) }
-    }
-
-    fn close(&self) {
-        let writing = std::mem::replace(&mut *lock(&self.writing), Writing::Closed);
-        self.readers.rest();
-        drop(writing);
-    }
+fn unbuilt<'a, T: Send + 'a>() -> Answer<'a, T> {
+    Box::pin(std::future::ready(Err(QueryError::Unavailable("not built".to_owned()))))
 }
 
 /// Deletes block by block; the writer gets its turn in between.

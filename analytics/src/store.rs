@@ -13,21 +13,48 @@ use serde::Serialize;
 use vocab::id::Call;
 use vocab::{Id, Limit, Time};
 
-use crate::filter::Filter;
+use crate::filter::{Field, Filter};
 use crate::found::{FoundCall, FoundRow};
+use crate::report::{Report, Table};
 use crate::row::Row;
+use crate::score::{Score, Target};
+use crate::span::Span;
+use crate::trace::{FoundTrace, SessionSummary, SummaryPage, TraceSummary};
 
 /// What a reading verb gives back, in time.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, QueryError>> + Send + 'a>>;
 
-/// Rows on their way into a store, made one at a time as the store asks for them.
-pub type Rows<'a, 'r> = &'a mut (dyn Iterator<Item = Row<'r>> + 'a);
+/// One thing on its way into a store.
+#[derive(Debug)]
+pub enum Entry<'r> {
+    /// A call.
+    Call(Box<Row<'r>>),
+    /// A span an application reported.
+    Span(&'r Span),
+    /// A judgement.
+    Score(&'r Score),
+}
 
-/// Keeps calls and finds them again.
-pub trait Store: Send + Sync {
-    /// Commits all rows or none, and says how many were new; a row whose id is kept already stays as it is.
-    /// Blocks the thread it is called on.
-    fn append(&self, rows: Rows<'_, '_>) -> Result<u64, Unavailable>;
+/// What is on its way into a store, made one at a time as the store asks for it.
+pub type Entries<'a, 'r> = &'a mut (dyn Iterator<Item = Entry<'r>> + 'a);
+
+/// Keeps what it is given.
+pub trait Sink: Send + Sync {
+    /// Commits all entries or none, and says how many were new; what is kept already stays as it is. A store that
+    /// cannot tell yet counts all. Blocks the thread it is called on.
+    fn append(&self, entries: Entries<'_, '_>) -> Result<u64, Unavailable>;
+
+    /// Returns what an operator should know about the store right now.
+    fn condition(&self) -> Condition;
+
+    /// Brings everything to rest on disk; nothing is appended afterwards. Blocks the thread it is called on.
+    fn close(&self);
+}
+
+/// Keeps calls, spans and scores, and finds them again.
+pub trait Store: Sink {
+    /// Returns once everything appended before can be found. A store that is away makes it wait: put a limit on it.
+    fn settle(&self) -> Answer<'_, ()>;
 
     /// Returns one call with its bodies and attempts, of whatever project.
     fn get(&self, id: Id<Call>) -> Answer<'_, Option<FoundCall>>;
@@ -35,14 +62,94 @@ pub trait Store: Send + Sync {
     /// Returns the newest calls that match, one page at a time.
     fn find(&self, search: Search) -> Answer<'_, FoundPage>;
 
-    /// Deletes every call that started before `before` and says how many there were.
-    fn purge(&self, before: Time) -> Answer<'_, u64>;
+    /// Like `find`, with bodies and attempts; it takes the time it needs, so that an export is complete.
+    fn export(&self, search: Search) -> Answer<'_, FoundPage<FoundCall>>;
 
-    /// Returns what an operator should know about the store right now.
-    fn condition(&self) -> Condition;
+    /// Counts the calls that match; limit and cursor do not matter.
+    fn count(&self, search: Search) -> Answer<'_, Count>;
 
-    /// Brings everything to rest on disk; nothing is appended afterwards. Blocks the thread it is called on.
-    fn close(&self);
+    /// Returns the values a field has in the calls that match, most frequent first.
+    fn values(&self, search: Search, field: Field, starts_with: String) -> Answer<'_, Vec<ValueCount>>;
+
+    /// Returns the numbers a report asks for.
+    fn report(&self, report: Report) -> Answer<'_, Table>;
+
+    /// Returns what is known of one trace of a project.
+    fn trace(&self, project: Arc<str>, trace_id: [u8; 16]) -> Answer<'_, FoundTrace>;
+
+    /// Returns the traces of the newest matching calls; with an empty filter also traces that have spans only.
+    fn traces(&self, search: Search) -> Answer<'_, SummaryPage<TraceSummary>>;
+
+    /// Returns the sessions of the newest matching calls.
+    fn sessions(&self, search: Search) -> Answer<'_, SummaryPage<SessionSummary>>;
+
+    /// Returns scores, newest first.
+    fn scores(&self, search: ScoreSearch) -> Answer<'_, ScorePage>;
+
+    /// Deletes what is doomed and says how many calls that were.
+    fn purge(&self, doomed: Doomed) -> Answer<'_, u64>;
+
+    /// Gives room that deletions left back to the disk, and says how many bytes that was.
+    fn compact(&self) -> Answer<'_, u64>;
+}
+
+/// What to delete: what meets every condition that is set. With none set, nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Doomed {
+    /// Only of this project.
+    pub project: Option<Arc<str>>,
+    /// Only of projects other than these.
+    pub except: Vec<Arc<str>>,
+    /// Only what started before.
+    pub before: Option<Time>,
+    /// Only what this end user did: their calls and spans, and scores they gave or that judge those calls.
+    pub user: Option<String>,
+}
+
+/// How many calls match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// How many were seen.
+    pub calls: u64,
+    /// Whether that is all of them; false when time ran out first.
+    pub complete: bool,
+}
+
+/// A value of a field, and how many calls have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ValueCount {
+    /// The value.
+    pub value: String,
+    /// The calls seen that have it.
+    pub calls: u64,
+}
+
+/// Which scores to find.
+#[derive(Clone, Debug, Default)]
+pub struct ScoreSearch {
+    /// Only of this project; `None` searches all.
+    pub project: Option<Arc<str>>,
+    /// Only scores of this.
+    pub target: Option<Target>,
+    /// Only scores of this name.
+    pub name: Option<String>,
+    /// The earliest, itself included.
+    pub from: Option<Time>,
+    /// The latest, itself excluded.
+    pub to: Option<Time>,
+    /// How many to a page.
+    pub limit: Limit,
+    /// Where the page before this one ended.
+    pub cursor: Option<Cursor>,
+}
+
+/// A page of scores, newest first.
+#[derive(Clone, Debug)]
+pub struct ScorePage {
+    /// The scores.
+    pub scores: Vec<Score>,
+    /// Where the next page starts; `None` when there is nothing more.
+    pub next_cursor: Option<Cursor>,
 }
 
 /// Which calls to find.
@@ -64,10 +171,10 @@ pub struct Search {
 
 /// A page of calls, newest start first.
 #[derive(Debug, Serialize)]
-pub struct FoundPage {
+pub struct FoundPage<Found = FoundRow> {
     /// The calls.
     #[serde(rename = "data")]
-    pub rows: Vec<FoundRow>,
+    pub rows: Vec<Found>,
     /// Where the next page starts; `None` when there is nothing more.
     pub next_cursor: Option<Cursor>,
     /// Whether the page is as full as the calls kept can make it; false when time ran out first, and then
@@ -130,8 +237,42 @@ impl Serialize for Cursor {
 pub struct Condition {
     /// A damaged file that was set aside since this process started; the calls in it are not searched.
     pub set_aside: Option<SetAside>,
-    /// Bytes the store's files take on disk.
+    /// Bytes the store's files take on disk, the outbox included; not those of a store elsewhere.
     pub file_bytes: u64,
+    /// What waits to be shipped; `None` for a store that is written directly.
+    pub outbox: Option<OutboxCondition>,
+}
+
+/// What waits in the outbox, and how shipping goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OutboxCondition {
+    /// Rows that wait: calls, spans and scores.
+    pub rows: u64,
+    /// Bytes they take on disk.
+    pub bytes: u64,
+    /// When the oldest of them was committed.
+    pub oldest: Option<Time>,
+    /// Rows shipped since the start.
+    pub shipped: u64,
+    /// Rows the store refused for what is in them; kept aside with the reason.
+    pub poisoned: u64,
+    /// What was given up since the start because the disk was full.
+    pub shed: Shed,
+    /// Why the last try to ship failed; `None` while shipping works.
+    pub trouble: Option<String>,
+}
+
+/// What was given up for want of room, by class, in the order it is given up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Shed {
+    /// Calls kept without bodies.
+    pub bodies: u64,
+    /// Calls kept without previews, variables and metadata too.
+    pub previews: u64,
+    /// Successful calls not kept at all.
+    pub successes: u64,
+    /// Other calls, spans and scores not kept: nothing was left, not even the reserve.
+    pub rows: u64,
 }
 
 /// A damaged records file that was put out of the way so that a fresh one could serve.
@@ -169,4 +310,7 @@ pub enum QueryError {
     /// The store cannot answer now.
     #[error("the records cannot be read right now: {0}")]
     Unavailable(String),
+    /// The question would take longer than it may.
+    #[error("that takes too long over so many calls: narrow the time or the filter")]
+    TooLong,
 }

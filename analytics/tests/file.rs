@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use analytics::record::{Capture, Outcome};
 use analytics::sqlite::SqliteStore;
-use analytics::{Analytics, BodyPolicy, OpenError, Record, Row, Search, Settings, Store, query};
+use analytics::{
+    Analytics, Entry, OpenError, Policies, Policy, Record, Row, Search, Settings, Sink, Store, query,
+};
 use dialects::Endpoint;
 use serde_json::json;
 use vocab::{Clock, Id, Limit, Time};
@@ -43,7 +45,10 @@ fn append(store: &dyn Store, records: &[Record]) {
 }
 
 fn try_append(store: &dyn Store, records: &[Record]) -> Result<u64, analytics::Unavailable> {
-    store.append(&mut records.iter().map(|record| Row::new(record, "n", BodyPolicy::Full, false)))
+    let policy = Policy::default();
+    store.append(
+        &mut records.iter().map(|record| Entry::Call(Box::new(Row::new(record, "n", &policy, false)))),
+    )
 }
 
 async fn count(store: &dyn Store, text: &str) -> usize {
@@ -205,7 +210,8 @@ fn addresses_that_name_no_file_are_refused_with_what_to_write() {
     let settings = |url: &str| Settings {
         url: url.to_owned(),
         queue_bytes: 1 << 20,
-        bodies: BodyPolicy::Full,
+        policies: Policies::default(),
+        listener: None,
         node: "n".into(),
         clock: Clock::system(),
     };
@@ -312,7 +318,8 @@ async fn the_recorder_writes_what_was_filed_and_says_so_when_closed() {
     let settings = Settings {
         url: format!("sqlite:{}", folder.path().join("records.db").display()),
         queue_bytes: 8 << 20,
-        bodies: BodyPolicy::Full,
+        policies: Policies::default(),
+        listener: None,
         node: "node-1".into(),
         clock: Clock::system(),
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use analytics::record::{Attempt, Capture, Outcome, PromptUse};
 use analytics::sqlite::SqliteStore;
-use analytics::{Analytics, BodyPolicy, Record, Row, Settings, Store};
+use analytics::{Analytics, Entry, Policies, Policy, Record, Row, Settings, Sink};
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dialects::Endpoint;
@@ -130,7 +130,8 @@ fn on_the_calls_path(c: &mut Criterion) {
     let settings = Settings {
         url: format!("sqlite:{}", folder.path().join("records.db").display()),
         queue_bytes: 256 << 20,
-        bodies: BodyPolicy::Full,
+        policies: Policies::default(),
+        listener: None,
         node: "node-1".into(),
         clock: Clock::system(),
     };
@@ -164,12 +165,12 @@ fn on_the_writers_thread(c: &mut Criterion) {
         let folder = tempfile::tempdir().expect("a folder for the records");
         let store =
             SqliteStore::open(&folder.path().join("records.db"), Clock::system()).expect("it is fresh");
-        let mut from = 0;
+        let (mut from, policy) = (0, Policy::default());
         group.bench_function(BenchmarkId::new("row", bytes), |b| {
             b.iter_custom(|rounds| {
                 batches(rounds, bytes, &mut from, |batch| {
                     for record in &batch {
-                        black_box(Row::new(record, "node-1", BodyPolicy::Full, false));
+                        black_box(Row::new(record, "node-1", &policy, false));
                     }
                 })
             });
@@ -177,8 +178,9 @@ fn on_the_writers_thread(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("append", bytes), |b| {
             b.iter_custom(|rounds| {
                 batches(rounds, bytes, &mut from, |batch| {
-                    let mut rows =
-                        batch.iter().map(|record| Row::new(record, "node-1", BodyPolicy::Full, false));
+                    let mut rows = batch
+                        .iter()
+                        .map(|record| Entry::Call(Box::new(Row::new(record, "node-1", &policy, false))));
                     black_box(store.append(&mut rows).expect("the disk has room"));
                 })
             });

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics::{Analytics, Closed};
+use analytics::{Analytics, Closed, Doomed};
 use anyhow::Context as _;
 use config::Config;
 use tokio::net::TcpListener;
@@ -124,7 +124,11 @@ pub async fn serve(running: Running) -> anyhow::Result<()> {
 async fn forget_old_calls(app: Arc<App>, mut stopping: Stopping) {
     let Some(retention) = app.config.records.retention else { return };
     loop {
-        match app.store.purge(app.clock.now().minus(retention)).await {
+        match app
+            .store
+            .purge(Doomed { before: Some(app.clock.now().minus(retention)), ..Doomed::default() })
+            .await
+        {
             Ok(0) => {}
             Ok(calls) => tracing::info!(calls, "deleted records past their retention"),
             Err(error) => tracing::warn!(error = %error, "cannot delete records past their retention"),

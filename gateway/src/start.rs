@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use analytics::BodyPolicy;
+use analytics::{BodyPolicy, Policies, Policy};
 use anyhow::Context as _;
 use config::{Bodies, Config};
 use registry::content::Content;
@@ -77,14 +77,16 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 
 /// What the record store is opened with.
 pub fn analytics_settings(config: &Config, clock: &Clock) -> analytics::Settings {
+    let bodies = match config.records.bodies {
+        Bodies::Off => BodyPolicy::Off,
+        Bodies::Metadata => BodyPolicy::Metadata,
+        Bodies::Full => BodyPolicy::Full,
+    };
     analytics::Settings {
         url: config.analytics_url.clone(),
         queue_bytes: config.records.queue_bytes,
-        bodies: match config.records.bodies {
-            Bodies::Off => BodyPolicy::Off,
-            Bodies::Metadata => BodyPolicy::Metadata,
-            Bodies::Full => BodyPolicy::Full,
-        },
+        policies: Policies::of(Policy { bodies, retention: config.records.retention }),
+        listener: None,
         node: config.node.as_str().into(),
         clock: clock.clone(),
     }

@@ -20,6 +20,9 @@ use anyhow::bail;
 use crate::tidy::sources::Tree;
 use crate::workspace::Workspace;
 
+/// The platform whose binary is looked at.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
+
 /// One thing that must be mended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
@@ -46,7 +49,7 @@ impl fmt::Display for Finding {
 /// Prints the numbers, then what must be mended, and fails if there is any of it.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()> {
     anyhow::ensure!(words.is_empty(), "it takes no arguments");
-    let metadata = workspace.metadata(&["--locked"])?;
+    let metadata = workspace.metadata(&["--locked", "--filter-platform", PLATFORM])?;
     let (tree, mut findings) = Tree::read(&workspace.root, &metadata)?;
     shape::report(&tree);
     findings.extend(floors::check(&metadata));

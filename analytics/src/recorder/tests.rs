@@ -5,8 +5,8 @@ use std::sync::Condvar;
 use vocab::{Clock, Id, Time};
 
 use super::*;
-use crate::found::FoundCall;
-use crate::store::{Answer, Condition, FoundPage, QueryError, Rows, Search, Unavailable};
+use crate::policy::Policies;
+use crate::store::{Condition, Entries, Entry, Unavailable};
 
 /// A store that keeps ids, takes rows only while it is up, and can hold its writer.
 #[derive(Default)]
@@ -41,10 +41,13 @@ impl Scripted {
     }
 }
 
-impl Store for Scripted {
-    fn append(&self, rows: Rows<'_, '_>) -> Result<u64, Unavailable> {
-        let rows: Vec<_> =
-            rows.map(|row| (u128::from_be_bytes(row.record.id.bytes()), row.body_state.as_str())).collect();
+impl Sink for Scripted {
+    fn append(&self, entries: Entries<'_, '_>) -> Result<u64, Unavailable> {
+        let seen = |entry| match entry {
+            Entry::Call(row) => Some((u128::from_be_bytes(row.record.id.bytes()), row.body_state.as_str())),
+            Entry::Span(_) | Entry::Score(_) => None,
+        };
+        let rows: Vec<_> = entries.filter_map(seen).collect();
         let mut state = self.state.lock().unwrap();
         state.tries += 1;
         self.changed.notify_all();
@@ -55,18 +58,6 @@ impl Store for Scripted {
         state.batches.push(rows.len());
         state.kept.extend(&rows);
         Ok(rows.len() as u64)
-    }
-
-    fn get(&self, _id: Id<vocab::id::Call>) -> Answer<'_, Option<FoundCall>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    fn find(&self, _search: Search) -> Answer<'_, FoundPage> {
-        Box::pin(async { Err(QueryError::Cursor) })
-    }
-
-    fn purge(&self, _before: Time) -> Answer<'_, u64> {
-        Box::pin(async { Ok(0) })
     }
 
     fn condition(&self) -> Condition {
@@ -83,11 +74,12 @@ fn start(queue_bytes: usize) -> (Recorder, Arc<Scripted>) {
     let settings = Settings {
         url: String::new(),
         queue_bytes,
-        bodies: BodyPolicy::Full,
+        policies: Policies::default(),
+        listener: None,
         node: "n".into(),
         clock: Clock::system(),
     };
-    let kept: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+    let kept: Arc<dyn Sink> = Arc::clone(&store) as Arc<dyn Sink>;
     (Recorder::start(kept, &settings).unwrap(), store)
 }
 

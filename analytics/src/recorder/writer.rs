@@ -10,8 +10,10 @@ use vocab::Clock;
 
 use super::{Filed, Phase, Shared};
 use crate::Settings;
-use crate::row::{BodyPolicy, Row};
-use crate::store::{Store, Unavailable};
+use crate::policy::Policies;
+use crate::recorder::Listener;
+use crate::row::Row;
+use crate::store::{Entry, Sink, Unavailable};
 
 /// How long records wait for company.
 const WINDOW: Duration = Duration::from_millis(50);
@@ -31,8 +33,9 @@ const SPARE_ROWS: usize = 2 * COMMIT_ROWS;
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
-    store: Arc<dyn Store>,
-    policy: BodyPolicy,
+    store: Arc<dyn Sink>,
+    policies: Policies,
+    listener: Option<Arc<dyn Listener>>,
     node: Arc<str>,
     clock: Clock,
 }
@@ -44,9 +47,10 @@ struct Turn {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, store: Arc<dyn Store>, settings: &Settings) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, store: Arc<dyn Sink>, settings: &Settings) -> Self {
         let (node, clock) = (Arc::clone(&settings.node), settings.clock.clone());
-        Self { shared, store, policy: settings.bodies, node, clock }
+        let (policies, listener) = (settings.policies.clone(), settings.listener.clone());
+        Self { shared, store, policies, listener, node, clock }
     }
 
     pub(super) fn run(self) {
@@ -98,7 +102,9 @@ impl Writer {
             return;
         }
         let mut wait = FIRST_WAIT;
-        while let Err(error) = self.append(filed, paced) {
+        // Seen once, however often the same batch is tried.
+        let mut listener = self.listener.as_deref();
+        while let Err(error) = self.append(filed, paced, listener.take()) {
             self.report(&error);
             if self.shared.queue().phase >= Phase::Abandoned {
                 self.shared.tally.dropped_calls.fetch_add(filed.len() as u64, Ordering::Relaxed);
@@ -112,14 +118,24 @@ impl Writer {
         self.release(filed);
     }
 
-    fn append(&self, filed: &[Filed], paced: bool) -> Result<u64, Unavailable> {
+    fn append(
+        &self,
+        filed: &[Filed],
+        paced: bool,
+        listener: Option<&dyn Listener>,
+    ) -> Result<u64, Unavailable> {
         let mut resumed = self.clock.monotonic();
         let mut rows = filed.iter().map(|filed| {
             if paced && self.clock.monotonic().saturating_sub(resumed) >= SLICE {
                 thread::sleep(SLICE_PAUSE);
                 resumed = self.clock.monotonic();
             }
-            Row::new(&filed.record, &self.node, self.policy, filed.shed)
+            let policy = self.policies.of_project(&filed.record.project);
+            let row = Row::new(&filed.record, &self.node, policy, filed.shed);
+            if let Some(listener) = listener {
+                listener.saw(&row);
+            }
+            Entry::Call(Box::new(row))
         });
         self.store.append(&mut rows)
     }

@@ -26,15 +26,15 @@ fn stream(pieces: &[&'static str]) -> Record {
 #[test]
 fn a_policy_says_what_is_kept() {
     let record = talk();
-    let kept = |policy| {
-        let row = Row::new(&record, "n", policy, false);
+    let kept = |bodies| {
+        let row = Row::new(&record, "n", &Policy { bodies, ..Policy::default() }, false);
         let given = row.metadata.is_some() && row.variables.is_some();
         (row.body_state.as_str(), given, !row.bodies.is_empty(), row.request_preview.is_some())
     };
     assert_eq!(kept(BodyPolicy::Full), ("full", true, true, true));
     assert_eq!(kept(BodyPolicy::Metadata), ("metadata", true, false, false));
     assert_eq!(kept(BodyPolicy::Off), ("off", false, false, false));
-    let shed = Row::new(&record, "n", BodyPolicy::Full, true);
+    let shed = Row::new(&record, "n", &Policy::default(), true);
     assert_eq!((shed.body_state.as_str(), shed.bodies.is_empty()), ("shed", true));
     assert!(shed.metadata.is_some(), "narrow rows keep what they are filtered by");
 }
@@ -42,7 +42,7 @@ fn a_policy_says_what_is_kept() {
 #[test]
 fn what_was_said_is_drawn_out() {
     let record = talk();
-    let row = Row::new(&record, "n", BodyPolicy::Full, false);
+    let row = Row::new(&record, "n", &Policy::default(), false);
     assert_eq!(row.request_preview.as_deref(), Some("Weather?"));
     assert!(row.response_preview.unwrap().starts_with("One moment."));
     assert_eq!(row.tool_names, ["weather"]);
@@ -54,14 +54,14 @@ fn a_stream_is_put_together_and_odd_bytes_are_kept_as_they_are() {
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Sun",
         "ny\"}}]}\n\ndata: [DONE]\n\n",
     ]);
-    let row = Row::new(&whole, "n", BodyPolicy::Full, false);
+    let row = Row::new(&whole, "n", &Policy::default(), false);
     assert_eq!(row.said.response, "Sunny");
     let odd = stream(&["<html>", "oops"]);
-    let row = Row::new(&odd, "n", BodyPolicy::Full, false);
+    let row = Row::new(&odd, "n", &Policy::default(), false);
     assert_eq!(row.bodies.response.as_deref(), Some(&b"<html>oops"[..]));
     let nothing =
         Record { request_body: Bytes::new(), response_body: Capture::Whole(Bytes::new()), ..talk() };
-    assert!(Row::new(&nothing, "n", BodyPolicy::Full, false).bodies.is_empty());
+    assert!(Row::new(&nothing, "n", &Policy::default(), false).bodies.is_empty());
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn pictures_do_not_reach_the_store() {
     );
     let variables = format!(r#"{{"photo":"data:image/png;base64,{picture}"}}"#);
     let record = Record { request_body: body.into(), variables: Some(variables.into()), ..talk() };
-    let row = Row::new(&record, "n", BodyPolicy::Full, false);
+    let row = Row::new(&record, "n", &Policy::default(), false);
     let mark = "weir-media:image/png;bytes=10000;sha256=";
     assert!(String::from_utf8_lossy(row.bodies.request.as_deref().unwrap()).contains(mark));
     assert!(row.variables.unwrap().contains(mark));

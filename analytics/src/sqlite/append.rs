@@ -10,7 +10,7 @@ use super::columns::{self, Column, Fields, Packing};
 use super::marks::Stored;
 use crate::record::Attempt;
 use crate::row::Row;
-use crate::store::Rows;
+use crate::store::{Entries, Entry};
 
 const ADD_CALL: &str = "INSERT INTO call (seq, id, fields, metadata, variables) VALUES (?1, ?2, ?3, ?4, ?5)
                         ON CONFLICT (id) DO NOTHING";
@@ -49,7 +49,7 @@ impl Appender {
     }
 
     /// Commits all rows or none; returns how many were new.
-    pub(super) fn append(&mut self, rows: Rows<'_, '_>) -> rusqlite::Result<u64> {
+    pub(super) fn append(&mut self, entries: Entries<'_, '_>) -> rusqlite::Result<u64> {
         self.resume()?;
         // Taken, so that a failure leaves none: what it says is then no longer what the file holds.
         let Some(mut tail) = self.tail.take() else { return Ok(0) };
@@ -61,7 +61,8 @@ impl Appender {
                 add_body: tx.prepare_cached(ADD_BODY)?,
                 room: &mut self.room,
             };
-            for row in rows {
+            for entry in entries {
+                let Entry::Call(row) = entry else { continue };
                 added += u64::from(batch.add(&row, &mut tail)?);
                 if tail.is_full() {
                     tail.close(&tx)?;

@@ -332,8 +332,8 @@ mod tests {
     use vocab::{Id, Time};
 
     use super::*;
+    use crate::policy::Policy;
     use crate::record::Record;
-    use crate::row::BodyPolicy;
 
     fn record() -> Record {
         let started = Time(1_795_996_800_000_000);
@@ -342,7 +342,7 @@ mod tests {
 
     fn packed(record: &Record) -> String {
         let mut out = String::new();
-        pack(&Row::new(record, "node", BodyPolicy::Full, false), &mut out);
+        pack(&Row::new(record, "node", &Policy::default(), false), &mut out);
         out
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::json;
 use vocab::{Id, Limit};
 
-use crate::samples::{START, all, append, at, call, full, pages, search, seconds, served, talk};
+use crate::samples::{START, all, append, at, before, call, full, pages, search, seconds, served, talk};
 
 pub(crate) async fn every_column_comes_back_as_it_was_filed(store: &dyn Store) {
     let record = full(5);
@@ -156,12 +156,12 @@ pub(crate) async fn projects_do_not_mix(store: &dyn Store) {
 pub(crate) async fn purging_deletes_what_started_before(store: &dyn Store) {
     let records: Vec<_> = (0..600).map(|n| call(n * 7 % 600)).collect();
     append(store, &records);
-    assert_eq!(store.purge(at(250)).await.unwrap(), 250);
-    assert_eq!(store.purge(at(250)).await.unwrap(), 0);
+    assert_eq!(store.purge(before(at(250))).await.unwrap(), 250);
+    assert_eq!(store.purge(before(at(250))).await.unwrap(), 0);
     assert_eq!(seconds(store, "").await, (250..600).rev().collect::<Vec<_>>());
     assert!(store.get(records[0].id).await.unwrap().is_none());
     append(store, &(600..800).map(call).collect::<Vec<_>>());
-    assert_eq!(store.purge(at(10_000)).await.unwrap(), 550);
+    assert_eq!(store.purge(before(at(10_000))).await.unwrap(), 550);
     append(store, &[call(10_000)]);
     assert_eq!(pages(store, "", 5).await[0].rows.len(), 1);
 }

@@ -1,7 +1,7 @@
 //! Calls to put into a store, and ways of asking for them.
 
 use analytics::record::{Attempt, Capture, Outcome, PromptUse};
-use analytics::{BodyPolicy, FoundPage, FoundRow, Record, Row, Search, Store, query};
+use analytics::{BodyPolicy, Doomed, Entry, FoundPage, FoundRow, Policy, Record, Row, Search, Store, query};
 use bytes::Bytes;
 use dialects::Endpoint;
 use serde_json::{Value, json};
@@ -13,6 +13,11 @@ pub(crate) const START: Time = Time(1_795_996_800_000_000);
 /// A time `seconds` after [`START`].
 pub(crate) fn at(seconds: i64) -> Time {
     Time(START.0 + seconds * 1_000_000)
+}
+
+/// Everything that started before `time`.
+pub(crate) fn before(time: Time) -> Doomed {
+    Doomed { before: Some(time), ..Doomed::default() }
 }
 
 /// A plain call that started at `seconds` and went well.
@@ -124,8 +129,15 @@ pub(crate) fn append(store: &dyn Store, records: &[Record]) -> u64 {
 }
 
 /// Appends calls in one batch, keeping of their bodies what `policy` says.
-pub(crate) fn append_under(store: &dyn Store, records: &[Record], policy: BodyPolicy) -> u64 {
-    store.append(&mut records.iter().map(|record| Row::new(record, "node-1", policy, false))).unwrap()
+pub(crate) fn append_under(store: &dyn Store, records: &[Record], bodies: BodyPolicy) -> u64 {
+    let policy = Policy { bodies, ..Policy::default() };
+    store
+        .append(
+            &mut records
+                .iter()
+                .map(|record| Entry::Call(Box::new(Row::new(record, "node-1", &policy, false)))),
+        )
+        .unwrap()
 }
 
 /// A search for `text`.

@@ -3,7 +3,7 @@
 use analytics::record::Capture;
 use analytics::{BodyPolicy, Record, Store};
 
-use crate::samples::{answers, append, append_under, asks, at, call, seconds, talk};
+use crate::samples::{answers, append, append_under, asks, at, before, call, seconds, talk};
 
 async fn check(store: &dyn Store, cases: &[(&str, &[i64])]) {
     for (text, expected) in cases {
@@ -148,7 +148,7 @@ pub(crate) async fn calls_without_bodies_say_nothing(store: &dyn Store) {
 
 pub(crate) async fn deleted_calls_are_not_found_by_their_text(store: &dyn Store) {
     append(store, &(0..200).map(|n| talk(n, "remember me", "no")).collect::<Vec<_>>());
-    store.purge(at(150)).await.unwrap();
+    store.purge(before(at(150))).await.unwrap();
     assert_eq!(seconds(store, "remember").await, (150..200).rev().collect::<Vec<_>>());
     let answered = Record {
         request_body: asks("again"),

@@ -122,7 +122,7 @@ impl From<QueryError> for Refusal {
                 "the record store cannot be read right now: try again, and see the log if it stays so",
             )
             .because(error),
-            QueryError::Cursor => Self::new(Kind::InvalidRequest, error.to_string()),
+            QueryError::TooLong | QueryError::Cursor => Self::new(Kind::InvalidRequest, error.to_string()),
         }
     }
 }

@@ -7,8 +7,10 @@ use vocab::Limit;
 use super::super::append::Appender;
 use super::super::schema;
 use super::*;
+use crate::policy::Policy;
 use crate::record::Record;
-use crate::row::{BodyPolicy, Row};
+use crate::row::Row;
+use crate::store::Entry;
 
 const START: Time = Time(1_795_996_800_000_000);
 
@@ -36,7 +38,8 @@ fn filled(records: &[Record]) -> Reader {
     let mut db = Connection::open_in_memory().unwrap();
     schema::create(&mut db).unwrap();
     let mut appender = Appender::new(db).unwrap();
-    let mut rows = records.iter().map(|record| Row::new(record, "n", BodyPolicy::Full, false));
+    let policy = Policy::default();
+    let mut rows = records.iter().map(|record| Entry::Call(Box::new(Row::new(record, "n", &policy, false))));
     appender.append(&mut rows).unwrap();
     Reader::on(appender.db, 0).unwrap()
 }

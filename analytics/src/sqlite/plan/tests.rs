@@ -7,9 +7,10 @@ use vocab::{NanoUsd, Time, Usage};
 use super::super::columns;
 use super::super::grams::Grams;
 use super::*;
+use crate::policy::Policy;
 use crate::query;
 use crate::record::{Outcome, PromptUse, Record};
-use crate::row::{BodyPolicy, Row};
+use crate::row::Row;
 
 fn word() -> impl Strategy<Value = &'static str> {
     select(vec!["ann", "Größe", "two  words", "GPT-4o", "x", "", "ok"])
@@ -107,7 +108,7 @@ proptest! {
         // What does not read as a search tests nothing.
         let Ok(filter) = query::parse(&text) else { return Ok(()) };
         let plan = Plan::new(&filter, None);
-        let row = Row::new(&record, "n", BodyPolicy::Full, false);
+        let row = Row::new(&record, "n", &Policy::default(), false);
         let mut packed = String::new();
         columns::pack(&row, &mut packed);
         let (metadata, variables) = (row.metadata.as_deref(), row.variables.as_deref());
@@ -137,7 +138,7 @@ fn blocks_without_the_few_that_went_wrong_are_passed_over() {
                 dialects::Endpoint::Responses,
             )
         };
-        columns::pack(&Row::new(&fine, "n", BodyPolicy::Full, false), &mut packed);
+        columns::pack(&Row::new(&fine, "n", &Policy::default(), false), &mut packed);
         let call = Stored { id: [0; 16], fields: Fields::read_all(&packed), metadata: None, variables: None };
         marks::leave(&call, |mark| grams.add_word(mark));
     }
