@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::tidy::Finding;
 
 /// Licences that were read and found to go with Apache-2.0.
-const LICENCES: [&str; 11] = [
+const LICENCES: [&str; 12] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
