@@ -46,6 +46,8 @@ pub struct Record {
     pub response_model: Option<Box<str>>,
     /// Every try upstream, in order.
     pub attempts: Vec<Attempt>,
+    /// What the cache of answers did.
+    pub cache: CacheUse,
     /// The key that called; `None` when none was accepted.
     pub key: Option<Id<Key>>,
     /// The end user, as the caller named them.
@@ -111,6 +113,7 @@ impl Record {
             model: None,
             response_model: None,
             attempts: Vec::new(),
+            cache: CacheUse::Off,
             key: None,
             user: None,
             session: None,
@@ -171,6 +174,8 @@ pub struct Attempt {
     pub duration_us: u64,
     /// From sending to the first content, µs.
     pub ttft_us: Option<u64>,
+    /// How long was waited before it was sent, µs; 0 for the first.
+    pub waited_us: u64,
     /// The provider's HTTP status, if it answered at all.
     pub status: Option<u16>,
     /// The provider's own request id.
@@ -217,6 +222,30 @@ impl Capture {
     /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// What the cache of answers did for a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheUse {
+    /// It answered.
+    Hit,
+    /// It was asked and had nothing.
+    Miss,
+    /// It was not asked.
+    #[default]
+    Off,
+}
+
+impl CacheUse {
+    /// The word used in records, headers and search.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Off => "off",
+        }
     }
 }
 

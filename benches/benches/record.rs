@@ -64,6 +64,7 @@ fn narrow(n: u64, started: Time) -> Record {
         started,
         duration_us: 800_000,
         ttft_us: None,
+        waited_us: 0,
         status: Some(200),
         upstream_request_id: Some(format!("req_{n:024x}").into()),
         failure_class: None,

@@ -150,4 +150,5 @@ fn pack_attempt(attempt: &Attempt, out: &mut Packing<'_>) {
     out.maybe_int(attempt.cost.map(|cost| cost.0));
     out.flag(attempt.won);
     out.text(attempt.reason);
+    out.count(Some(attempt.waited_us));
 }

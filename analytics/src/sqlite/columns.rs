@@ -118,8 +118,8 @@ fn pack_words(row: &Row<'_>, out: &mut Packing<'_>) {
     out.maybe(record.error_message.as_deref());
     out.text(record.endpoint.as_str());
     out.flag(record.streaming);
-    // The cache, experiments and their arms are not built yet.
-    out.maybe(None);
+    out.text(record.cache.as_str());
+    // Experiments and their arms are not built yet.
     out.maybe(None);
     out.maybe(None);
 }

@@ -158,7 +158,7 @@ fn attempt(parts: &[Value], n: u32) -> FoundAttempt {
         started_at: Time(int(5).unwrap_or_default()),
         duration_us: count(6).unwrap_or_default(),
         ttft_us: count(7),
-        waited_us: None,
+        waited_us: count(12),
         upstream_request_id: text(8),
         cost_nanousd: int(9).map(NanoUsd),
         won: parts.get(10).and_then(Value::as_bool).unwrap_or_default(),

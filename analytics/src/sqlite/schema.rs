@@ -48,7 +48,7 @@ const TABLES: &str = "
 ";
 
 /// The parts of an attempt, in the order they are packed in.
-pub(super) const ATTEMPT: [&str; 12] = [
+pub(super) const ATTEMPT: [&str; 13] = [
     "provider",
     "model",
     "status",
@@ -61,6 +61,7 @@ pub(super) const ATTEMPT: [&str; 12] = [
     "cost_nanousd",
     "won",
     "reason",
+    "waited_us",
 ];
 
 /// An id with its dashes.

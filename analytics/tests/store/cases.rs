@@ -26,7 +26,7 @@ pub(crate) async fn every_column_comes_back_as_it_was_filed(store: &dyn Store) {
             "ttft_us": 120_000, "overhead_us": 85, "endpoint": "chat_completions", "streaming": true, "status": 200,
             "outcome": "ok", "error_code": "upstream_error", "error_message": "it said \"no\"\n\u{1}\\",
             "requested_model": "prompt:support/reply", "provider": "openai", "model": "gpt-4o",
-            "response_model": "gpt-4o-2024-08-06", "attempts": 2, "cache": null, "user": "zoë", "session": "s-1",
+            "response_model": "gpt-4o-2024-08-06", "attempts": 2, "cache": "off", "user": "zoë", "session": "s-1",
             "tags": ["checkout", "a, \"b\""], "metadata": {"tier": "gold", "seats": 5}, "prompt": "support/reply",
             "prompt_version": 7, "prompt_digest": "0a1b2c3d", "prompt_label": "production", "experiment": null,
             "arm": null, "variables": {"name": "Ann"}, "input_tokens": 100, "cached_input_tokens": 40,
@@ -53,11 +53,11 @@ pub(crate) async fn a_call_comes_with_its_bodies_and_attempts(store: &dyn Store)
         json!([
             {"n": 1, "provider": "azure", "model": "gpt-4o", "account": null, "status": 429,
              "failure_class": "rate_limit", "error": "slow \"down\"", "started_at": "2026-11-30T00:00:05.000000Z",
-             "duration_us": 300, "ttft_us": null, "waited_us": null, "upstream_request_id": null,
+             "duration_us": 300, "ttft_us": null, "waited_us": 0, "upstream_request_id": null,
              "cost_nanousd": null, "won": false, "reason": "first choice"},
             {"n": 2, "provider": "openai", "model": "gpt-4o", "account": null, "status": 200,
              "failure_class": null, "error": null, "started_at": "2026-11-30T00:00:05.000000Z",
-             "duration_us": 300, "ttft_us": 99, "waited_us": null, "upstream_request_id": "req_1",
+             "duration_us": 300, "ttft_us": 99, "waited_us": 250, "upstream_request_id": "req_1",
              "cost_nanousd": 31_500, "won": true, "reason": "after a rate limit"}
         ])
     );

@@ -44,6 +44,8 @@ pub struct Entry {
     sent: Option<Duration>,
     /// Time spent waiting for providers and between tries.
     waited: Duration,
+    /// Time rested since the last try, before the next one.
+    rested: Duration,
     deadline: Duration,
     route: Option<Arc<Route>>,
     capture_bytes: usize,
@@ -69,6 +71,7 @@ impl Entry {
             started,
             sent: None,
             waited: Duration::ZERO,
+            rested: Duration::ZERO,
             deadline: started + app.config.limits.call_timeout,
             route: None,
             capture_bytes: app.config.limits.capture_bytes,
@@ -158,6 +161,7 @@ impl Entry {
     /// Waits between two tries; the wait is not Weir's own overhead.
     pub async fn rest(&mut self, wait: Duration) {
         self.waited += wait;
+        self.rested = wait;
         tokio::time::sleep(wait).await;
     }
 

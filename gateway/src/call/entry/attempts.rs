@@ -21,6 +21,7 @@ impl Entry {
         self.sent = Some(self.app.clock.monotonic());
         let started = self.app.clock.now();
         self.route = Some(Arc::clone(route));
+        let waited_us = micros(std::mem::take(&mut self.rested));
         let sent = outgoing.body.as_ref().map(|body| self.kept(body));
         let record = self.record_mut();
         record.upstream_request_body = sent.filter(|body| *body != record.request_body);
@@ -32,6 +33,7 @@ impl Entry {
             started,
             duration_us: 0,
             ttft_us: None,
+            waited_us,
             status: None,
             upstream_request_id: None,
             failure_class: None,
