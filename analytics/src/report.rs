@@ -1,5 +1,7 @@
 //! Numbers over calls, as a value: measures x groups x time buckets x filter. Every chart and every alert is one.
 
+mod words;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use serde::Serialize;
 use vocab::Time;
 
 use crate::filter::{Field, Filter};
+
+pub use words::UnknownWord;
 
 /// The relative error quantiles may have: both stores keep them in logarithmic buckets of this accuracy
 /// (`DDSketch`, Masson, Rim, Lee, VLDB 2019).

@@ -193,6 +193,11 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// The place just behind this call: a search goes on with what started before it.
+    pub const fn behind(started: Time, id: Id<Call>) -> Self {
+        Self { started: started.0, id: u128::from_be_bytes(id.bytes()) }
+    }
+
     /// The place just before everything that started before `time`.
     pub(crate) const fn before(time: Time) -> Self {
         Self { started: time.0, id: 0 }

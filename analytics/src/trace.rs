@@ -1,11 +1,15 @@
 //! Traces and sessions as they come out of a store: calls and reported spans together.
 
+mod tree;
+
 use serde::Serialize;
 use vocab::{NanoUsd, Time};
 
 use crate::found::{FoundCall, Json};
 use crate::span::SpanKind;
 use crate::store::Cursor;
+
+pub use tree::{Node, SpanDetail, Tree, Used, assemble};
 
 /// Everything that is known of one trace.
 #[derive(Clone, Debug, Default)]
