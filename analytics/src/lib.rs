@@ -4,6 +4,7 @@
 //! [`Row`] of each and commits them in batches to a [`Store`]; people ask the store through a [`Search`] whose
 //! filter [`query::parse`] reads from text. Today there is one store, [`sqlite::SqliteStore`].
 
+pub mod clickhouse;
 pub mod filter;
 mod folding;
 pub mod found;
