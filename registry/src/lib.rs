@@ -1,4 +1,4 @@
-//! What people define: prompts and their versions, labels, virtual keys and admin tokens.
+//! What people define: prompts and their versions, labels, virtual keys, admin tokens and saved views.
 //!
 //! [`Registry`] opens the database and has every verb. The path of a call reads [`Snapshot`] and
 //! [`Registry::resolve`], which answer from memory; everything that writes makes the next snapshot before it
@@ -16,9 +16,11 @@ pub mod keys;
 pub mod paging;
 pub mod prompts;
 pub mod roles;
+pub mod signing;
 pub mod snapshot;
 pub mod template;
 pub mod tokens;
+pub mod views;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -39,8 +41,10 @@ pub use prompts::resolve::{ResolveError, Resolved};
 pub use prompts::versions::{NewVersion, Published, StoredVersion, Version};
 pub use prompts::{NewPrompt, Prompt, PromptChange, PromptFilter, PromptKind};
 pub use roles::{Permission, Role, Who};
+pub use signing::SigningSecret;
 pub use snapshot::Snapshot;
 pub use tokens::{AdminToken, BOOTSTRAP_OWNER, NewToken};
+pub use views::{NewView, SavedView, ViewChange, ViewContent, ViewKind};
 
 use cache::VersionCache;
 use db::{Db, Work, sqlite};

@@ -1,4 +1,4 @@
-//! Who may do what: four roles, four permissions, and the one door to making a version answer a label.
+//! Who may do what: four roles, a few permissions, and the one door to making a version answer a label.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,11 +15,11 @@ use crate::StoreError;
 pub enum Role {
     /// Reads.
     Viewer,
-    /// Writes prompts and unprotected labels.
+    /// Writes prompts and unprotected labels; scores calls, saves views.
     Editor,
     /// Moves protected labels, rolls back.
     Releaser,
-    /// Issues keys and tokens.
+    /// Issues keys and tokens, deletes records.
     Admin,
 }
 
@@ -30,8 +30,12 @@ pub enum Permission {
     Read,
     /// Create, change and archive prompts, publish versions, move unprotected labels.
     WritePrompts,
+    /// Score calls, save views.
+    Annotate,
     /// Move protected labels, roll back.
     Release,
+    /// Delete records, mend the outbox.
+    Operate,
     /// Issue, change and revoke keys and tokens.
     Administer,
 }
@@ -61,9 +65,9 @@ impl Permission {
     pub const fn least_role(self) -> Role {
         match self {
             Self::Read => Role::Viewer,
-            Self::WritePrompts => Role::Editor,
+            Self::WritePrompts | Self::Annotate => Role::Editor,
             Self::Release => Role::Releaser,
-            Self::Administer => Role::Admin,
+            Self::Operate | Self::Administer => Role::Admin,
         }
     }
 
@@ -72,7 +76,9 @@ impl Permission {
         match self {
             Self::Read => "read this",
             Self::WritePrompts => "change prompts",
+            Self::Annotate => "give scores or save views",
             Self::Release => "release or roll back",
+            Self::Operate => "delete records or mend the outbox",
             Self::Administer => "manage keys and tokens",
         }
     }
@@ -155,13 +161,14 @@ mod tests {
     #[test]
     fn each_role_may_what_the_ones_before_it_may() {
         let reach = |role: Role| {
-            [Permission::Read, Permission::WritePrompts, Permission::Release, Permission::Administer]
+            use Permission::{Administer, Annotate, Operate, Read, Release, WritePrompts};
+            [Read, WritePrompts, Annotate, Release, Operate, Administer]
                 .map(|permission| role.may(permission))
         };
-        assert_eq!(reach(Role::Viewer), [true, false, false, false]);
-        assert_eq!(reach(Role::Editor), [true, true, false, false]);
-        assert_eq!(reach(Role::Releaser), [true, true, true, false]);
-        assert_eq!(reach(Role::Admin), [true, true, true, true]);
+        assert_eq!(reach(Role::Viewer), [true, false, false, false, false, false]);
+        assert_eq!(reach(Role::Editor), [true, true, true, false, false, false]);
+        assert_eq!(reach(Role::Releaser), [true, true, true, true, false, false]);
+        assert_eq!(reach(Role::Admin), [true; 6]);
     }
 
     #[test]

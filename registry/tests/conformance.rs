@@ -22,6 +22,8 @@ mod races;
 mod resolving;
 #[path = "conformance/versions.rs"]
 mod versions;
+#[path = "conformance/views.rs"]
+mod views;
 
 use bench::{Bench, Engine};
 
@@ -105,6 +107,16 @@ macro_rules! conformance {
                 what_the_environment_hands_in_is_accepted_on_every_start,
                 a_token_handed_in_must_be_an_admins,
                 no_secret_is_stored_or_printed,
+            }
+            views {
+                a_view_comes_back_as_it_was_saved,
+                views_are_listed_by_name_and_kind_a_project_at_a_time,
+                a_name_is_taken_once,
+                a_view_changes_only_as_it_was_expected,
+                a_deleted_view_is_gone_and_its_name_free,
+                a_view_has_limits,
+                viewers_save_no_views,
+                a_signing_secret_is_the_same_for_everyone_and_for_ever,
             }
             races {
                 fifty_writers_lose_nothing,

@@ -161,6 +161,18 @@ async fn a_version_that_compiles_no_more_is_told_and_the_others_serve() {
 }
 
 #[tokio::test]
+async fn a_file_from_before_saved_views_takes_them() {
+    let it = Folder::filled().await;
+    let sql = "DROP TABLE saved_view; DROP TABLE signing_secret; DELETE FROM migration WHERE number >= 3";
+    tamper(&it.path(), sql).await;
+    let registry = it.open().await.unwrap();
+    assert_eq!(latest(&registry).await, 50);
+    let page = registry.list_views("default", None, &registry::Paging::default()).await.unwrap();
+    assert_eq!(page.data, []);
+    registry.close().await;
+}
+
+#[tokio::test]
 async fn a_file_of_a_newer_build_is_refused() {
     let it = Folder::filled().await;
     tamper(&it.path(), NEWER).await;

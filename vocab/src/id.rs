@@ -19,6 +19,8 @@ pub enum Key {}
 pub enum Token {}
 /// What a prompt is identified by through renames.
 pub enum Prompt {}
+/// What a saved view is identified by.
+pub enum View {}
 
 /// The id of an `Of`.
 pub struct Id<Of>(Uuid, PhantomData<fn() -> Of>);

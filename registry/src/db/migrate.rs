@@ -19,8 +19,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 1] =
-    [Migration { number: 1, sql: include_str!("../../migrations/0001_registry.sql") }];
+const MIGRATIONS: [Migration; 2] = [
+    Migration { number: 1, sql: include_str!("../../migrations/0001_registry.sql") },
+    Migration { number: 3, sql: include_str!("../../migrations/0003_views.sql") },
+];
 
 /// A migration that a database has.
 #[derive(Clone, Debug, PartialEq, Eq)]
