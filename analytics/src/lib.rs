@@ -9,6 +9,7 @@ pub mod filter;
 mod folding;
 pub mod found;
 pub mod moment;
+pub mod otlp;
 pub mod policy;
 pub mod query;
 pub mod record;

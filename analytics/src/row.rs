@@ -17,6 +17,8 @@ use dialects::fold;
 use crate::policy::Policy;
 use crate::record::{Capture, Record};
 
+pub(crate) use given::{shortened, without_media};
+
 /// How much of what callers and providers say is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BodyPolicy {

@@ -16,19 +16,21 @@ type Given<'a> = Option<Cow<'a, str>>;
 /// Keeps both within [`GIVEN_BYTES`]: values are shortened first, then keys left out. Metadata, which people
 /// filter by, has the first call on the room; neither takes more than the other leaves.
 pub(super) fn keep<'a>(metadata: Option<&'a str>, variables: Option<&'a str>) -> (Given<'a>, Given<'a>) {
-    let metadata = metadata.map(|json| shorten(without_media(json), GIVEN_BYTES));
+    let metadata = metadata.map(|json| shortened(without_media(json), GIVEN_BYTES));
     let room = GIVEN_BYTES - metadata.as_ref().map_or(0, |json| json.len());
-    (metadata, variables.map(|json| shorten(without_media(json), room)))
+    (metadata, variables.map(|json| shortened(without_media(json), room)))
 }
 
-fn without_media(json: &str) -> Cow<'_, str> {
+/// JSON, or any text, with its media replaced by what identifies them.
+pub(crate) fn without_media(json: &str) -> Cow<'_, str> {
     match media::replace(Cow::Borrowed(json.as_bytes())) {
         Cow::Borrowed(_) => Cow::Borrowed(json),
         Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
     }
 }
 
-fn shorten(json: Cow<'_, str>, room: usize) -> Cow<'_, str> {
+/// A JSON object within `room` bytes: long values are cut first, then keys left out.
+pub(crate) fn shortened(json: Cow<'_, str>, room: usize) -> Cow<'_, str> {
     if json.len() <= room {
         return json;
     }

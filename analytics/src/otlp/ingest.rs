@@ -1,0 +1,323 @@
+//! From a trace export to the spans that are kept: names mapped, limits held, the project's policy applied.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use memchr::memmem;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{self as proto, span};
+use serde_json::{Map, Value, json};
+use vocab::Time;
+
+use super::attributes::{Attributes, into_text, object};
+use super::contents;
+use super::names;
+use super::wire::{self, Encoding, Malformed, Origin, Reason, Rejected, Visitor};
+use crate::policy::Policy;
+use crate::row::{BodyPolicy, shortened, without_media};
+use crate::span::Span;
+
+/// The most spans taken from one request; the rest of it is rejected.
+pub const SPANS_MAX: usize = 10_000;
+/// The largest span, as it is encoded.
+pub const SPAN_BYTES_MAX: usize = 4 << 20;
+/// How much of an input or an output is kept.
+const SAID_BYTES: usize = 1 << 20;
+/// How much of the attributes that have no column of their own is kept, and likewise of the events.
+const REST_BYTES: usize = 64 << 10;
+/// How many events of a span are kept.
+const EVENTS_MAX: usize = 128;
+/// How much of a name, a model, a user and the like is kept.
+const WORD_BYTES: usize = 256;
+/// How much of a status message is kept.
+const MESSAGE_BYTES: usize = 4 << 10;
+/// 2000-01-01: what claims to be older has no clock.
+const EARLIEST: Time = Time(946_684_800_000_000);
+/// How far a reporter's clock may be ahead.
+const AHEAD: Duration = Duration::from_hours(24);
+
+/// What became of a request.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// The spans to keep.
+    pub spans: Vec<Span>,
+    /// Those that are not kept.
+    pub rejected: Rejected,
+}
+
+/// Reads a trace export for a project, under its policy.
+pub fn ingest(
+    encoding: Encoding,
+    body: &[u8],
+    project: &str,
+    policy: &Policy,
+    now: Time,
+) -> Result<Taken, Malformed> {
+    let mut intake = Intake { project, policy, now, origin: Common::default(), taken: Taken::default() };
+    wire::read(encoding, body, &mut intake)?;
+    Ok(intake.taken)
+}
+
+struct Intake<'a> {
+    project: &'a str,
+    policy: &'a Policy,
+    now: Time,
+    origin: Common,
+    taken: Taken,
+}
+
+/// What the spans of one scope have in common.
+#[derive(Default)]
+struct Common {
+    service: Option<Box<str>>,
+    resource: Map<String, Value>,
+    scope: Map<String, Value>,
+}
+
+impl Visitor for Intake<'_> {
+    fn origin(&mut self, origin: Origin) {
+        let mut resource = Attributes::of(origin.resource.attributes);
+        let service = resource.take_text(&["service.name"]).map(word);
+        let mut scope = object(origin.scope.attributes);
+        for (key, value) in [("name", origin.scope.name), ("version", origin.scope.version)] {
+            if !value.is_empty() {
+                scope.insert(key.to_owned(), value.into());
+            }
+        }
+        self.origin = Common { service, resource: resource.into_object(), scope };
+    }
+
+    fn admits(&mut self, bytes: usize) -> bool {
+        let reason = if self.taken.spans.len() >= SPANS_MAX {
+            format!("over the limit of {SPANS_MAX} spans in one request: send smaller batches")
+        } else if bytes > SPAN_BYTES_MAX {
+            format!("over the limit of {SPAN_BYTES_MAX} bytes for one span: attach less to it")
+        } else {
+            return true;
+        };
+        self.taken.rejected.add(reason.into());
+        false
+    }
+
+    fn span(&mut self, span: Result<proto::Span, Reason>) {
+        match span.and_then(|span| self.read(span)) {
+            Ok(span) => self.taken.spans.push(span),
+            Err(reason) => self.taken.rejected.add(reason),
+        }
+    }
+}
+
+impl Intake<'_> {
+    fn read(&self, span: proto::Span) -> Result<Span, Reason> {
+        let started = self.started(span.start_time_unix_nano)?;
+        let nanos = span.end_time_unix_nano.saturating_sub(span.start_time_unix_nano);
+        let mut kept = Span {
+            project: self.project.into(),
+            trace_id: id(&span.trace_id, "its trace id is not 16 bytes that are not all zero")?,
+            span_id: id(&span.span_id, "its span id is not 8 bytes that are not all zero")?,
+            parent_span_id: parent(&span.parent_span_id)?,
+            name: word(span.name),
+            started,
+            duration_us: nanos / 1_000,
+            service: self.origin.service.clone(),
+            ..Span::default()
+        };
+        let mut attributes = Attributes::of(span.attributes);
+        let events: Vec<_> = span.events.into_iter().take(EVENTS_MAX).map(Told::of).collect();
+        describe(&mut kept, &mut attributes);
+        conclude(&mut kept, span.status, &mut attributes, &events);
+        if keeps_contents(self.policy) {
+            said(&mut kept, &mut attributes, &events);
+        } else {
+            attributes.retain(|name| !contents::is_content(name));
+        }
+        if self.policy.bodies != BodyPolicy::Off {
+            kept.events = self.events(events);
+            kept.attributes = self.rest(attributes, span.kind, &span.links);
+        }
+        Ok(kept)
+    }
+
+    fn started(&self, nanos: u64) -> Result<Time, Reason> {
+        let started = Time(i64::try_from(nanos / 1_000).unwrap_or(i64::MAX));
+        if nanos == 0 {
+            return Err("it has no start time".into());
+        }
+        if started < EARLIEST || started > self.now.plus(AHEAD) {
+            return Err("its start time is before 2000 or more than a day ahead: set the clock".into());
+        }
+        Ok(started)
+    }
+
+    /// What has no column of its own, with where it came from.
+    fn rest(&self, attributes: Attributes, kind: i32, links: &[span::Link]) -> Option<Box<str>> {
+        let mut rest = attributes.into_object();
+        let mut add = |name: &str, value: Value| {
+            rest.entry(name).or_insert(value);
+        };
+        if !self.origin.resource.is_empty() {
+            add("resource", Value::Object(self.origin.resource.clone()));
+        }
+        if !self.origin.scope.is_empty() {
+            add("scope", Value::Object(self.origin.scope.clone()));
+        }
+        if let Some(word) = otel_kind(kind) {
+            add("otel.kind", word.into());
+        }
+        if !links.is_empty() {
+            add("links", links.iter().take(EVENTS_MAX).map(link).collect());
+        }
+        if rest.is_empty() {
+            return None;
+        }
+        let text = Value::Object(rest).to_string();
+        Some(shortened(without_media(&text), REST_BYTES).into())
+    }
+
+    fn events(&self, events: Vec<Told>) -> Option<Box<str>> {
+        let contents_too = keeps_contents(self.policy);
+        let mut written = Vec::new();
+        let mut bytes = 2;
+        for mut event in events {
+            if !contents_too {
+                event.attributes.retain(|name, _| !contents::is_content(name));
+            }
+            let text =
+                json!({"name": event.name, "at": event.at, "attributes": event.attributes}).to_string();
+            let text = shortened(without_media(&text), REST_BYTES / 4).into_owned();
+            bytes += text.len() + 1;
+            if bytes > REST_BYTES {
+                break;
+            }
+            written.push(text);
+        }
+        (!written.is_empty()).then(|| format!("[{}]", written.join(",")).into())
+    }
+}
+
+/// An event of a span.
+struct Told {
+    name: String,
+    at: Time,
+    attributes: Map<String, Value>,
+}
+
+impl Told {
+    fn of(event: span::Event) -> Self {
+        let at = Time(i64::try_from(event.time_unix_nano / 1_000).unwrap_or(i64::MAX));
+        Self { name: event.name, at, attributes: object(event.attributes) }
+    }
+}
+
+/// Whether what was said may be kept.
+fn keeps_contents(policy: &Policy) -> bool {
+    policy.bodies == BodyPolicy::Full
+}
+
+/// What the span is about.
+fn describe(kept: &mut Span, attributes: &mut Attributes) {
+    kept.kind = names::kind(attributes);
+    let usage = names::langfuse_usage(attributes);
+    kept.model = attributes.take_text(names::MODEL).map(word);
+    kept.provider = attributes.take_text(names::PROVIDER).map(word);
+    kept.user = attributes.take_text(names::USER).map(word);
+    kept.session = attributes.take_text(names::SESSION).map(word);
+    kept.input_tokens = attributes.take_count(names::INPUT_TOKENS).or(usage.0);
+    kept.output_tokens = attributes.take_count(names::OUTPUT_TOKENS).or(usage.1);
+    if let Some(name) = attributes.take_text(names::PROMPT) {
+        let version = attributes.take_count(names::PROMPT_VERSION);
+        kept.prompt = Some((word(name), version.and_then(|version| u32::try_from(version).ok())));
+    }
+}
+
+/// How the span ended.
+fn conclude(kept: &mut Span, status: Option<proto::Status>, attributes: &mut Attributes, events: &[Told]) {
+    let status = status.unwrap_or_default();
+    let level = attributes.get("langfuse.observation.level").and_then(Value::as_str);
+    kept.failed = status.code == StatusCode::Error as i32 || level == Some("ERROR");
+    let mut message = Some(status.message).filter(|message| !message.is_empty());
+    if message.is_none() {
+        message = attributes.take_text(&["langfuse.observation.status_message"]);
+    }
+    if message.is_none() && kept.failed {
+        message = events.iter().rev().find_map(thrown);
+    }
+    kept.status_message = message.map(|message| cut(message, MESSAGE_BYTES));
+}
+
+fn thrown(event: &Told) -> Option<String> {
+    let message = event.attributes.get("exception.message").filter(|_| event.name == "exception")?;
+    Some(message.as_str()?.to_owned())
+}
+
+/// What went in and what came out.
+fn said(kept: &mut Span, attributes: &mut Attributes, events: &[Told]) {
+    let numbered = |attributes: &mut Attributes, prefixes: &[&str]| {
+        prefixes.iter().find_map(|prefix| attributes.take_numbered(prefix)).map(into_text)
+    };
+    let mut input = attributes.take_text(names::INPUT);
+    let mut output = attributes.take_text(names::OUTPUT);
+    input = input.or_else(|| numbered(attributes, names::NUMBERED_INPUT));
+    output = output.or_else(|| numbered(attributes, names::NUMBERED_OUTPUT));
+    if input.is_none() || output.is_none() {
+        let told = contents::of_events(events.iter().map(|event| (event.name.as_str(), &event.attributes)));
+        input = input.or(told.0);
+        output = output.or(told.1);
+    }
+    kept.input = input.map(|text| cut(bare(text), SAID_BYTES));
+    kept.output = output.map(|text| cut(bare(text), SAID_BYTES));
+}
+
+/// A text with its media replaced, whether it is JSON or not.
+fn bare(text: String) -> String {
+    if text.starts_with(['{', '[']) || memmem::find(text.as_bytes(), b";base64,").is_none() {
+        return without_media(&text).into_owned();
+    }
+    let quoted = Value::String(text).to_string();
+    serde_json::from_str(&without_media(&quoted)).unwrap_or(quoted)
+}
+
+fn id<const N: usize>(bytes: &[u8], wrong: &'static str) -> Result<[u8; N], Reason> {
+    let id: [u8; N] = bytes.try_into().map_err(|_| Cow::Borrowed(wrong))?;
+    if id == [0; N] { Err(wrong.into()) } else { Ok(id) }
+}
+
+/// Some exporters write a root's missing parent as zeros.
+fn parent(bytes: &[u8]) -> Result<Option<[u8; 8]>, Reason> {
+    if bytes.iter().all(|byte| *byte == 0) {
+        return Ok(None);
+    }
+    id(bytes, "its parent's id is not 8 bytes").map(Some)
+}
+
+fn link(link: &span::Link) -> Value {
+    json!({"trace_id": hex(&link.trace_id), "span_id": hex(&link.span_id), "attributes": object(link.attributes.clone())})
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16);
+    bytes.iter().take(32).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
+}
+
+fn otel_kind(kind: i32) -> Option<&'static str> {
+    match span::SpanKind::try_from(kind).ok()? {
+        span::SpanKind::Unspecified | span::SpanKind::Internal => None,
+        span::SpanKind::Server => Some("server"),
+        span::SpanKind::Client => Some("client"),
+        span::SpanKind::Producer => Some("producer"),
+        span::SpanKind::Consumer => Some("consumer"),
+    }
+}
+
+fn word(text: String) -> Box<str> {
+    cut(text, WORD_BYTES)
+}
+
+/// The beginning of a text that is too long.
+fn cut(mut text: String, bytes: usize) -> Box<str> {
+    if text.len() > bytes {
+        text.truncate(text.floor_char_boundary(bytes));
+        text.push('…');
+    }
+    text.into()
+}
