@@ -30,10 +30,10 @@ use vocab::Clock;
 
 pub use filter::Filter;
 pub use found::{FoundAttempt, FoundCall, FoundRow};
-pub use policy::{Policies, Policy};
+pub use policy::{BodyPolicy, Policies, Policy, Sample};
 pub use record::Record;
 pub use recorder::{Closed, Counts, Listener, Recorder};
-pub use row::{BodyPolicy, Row};
+pub use row::Row;
 pub use score::Score;
 pub use span::Span;
 pub use store::{

@@ -14,22 +14,10 @@ use bytes::Bytes;
 use dialects::Endpoint;
 use dialects::fold;
 
-use crate::policy::Policy;
+use crate::policy::{BodyPolicy, Policy};
 use crate::record::{Capture, Record};
 
 pub(crate) use given::{shortened, without_media};
-
-/// How much of what callers and providers say is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BodyPolicy {
-    /// Neither bodies nor previews nor variables nor metadata.
-    Off,
-    /// Variables and metadata.
-    Metadata,
-    /// All of it.
-    #[default]
-    Full,
-}
 
 /// What was kept of a call's bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,9 +119,10 @@ pub struct Said {
 impl<'r> Row<'r> {
     /// Makes the row of `record`. `shed` says that its bodies were given up because the queue was full.
     pub fn new(record: &'r Record, node: &'r str, policy: &Policy, shed: bool) -> Self {
-        let mut row = Self::bare(record, node, state_of(record, policy.bodies, shed));
+        let bodies = policy.bodies.of_call(record.id);
+        let mut row = Self::bare(record, node, state_of(record, bodies, shed));
         row.retention = policy.retention;
-        if policy.bodies != BodyPolicy::Off {
+        if bodies != BodyPolicy::Off {
             (row.metadata, row.variables) =
                 given::keep(record.metadata.as_deref(), record.variables.as_deref());
         }
@@ -185,10 +174,11 @@ impl<'r> Row<'r> {
     }
 }
 
+/// `policy` is that of the call itself.
 const fn state_of(record: &Record, policy: BodyPolicy, shed: bool) -> BodyState {
     match policy {
         BodyPolicy::Off => BodyState::Off,
-        BodyPolicy::Metadata => BodyState::Metadata,
+        BodyPolicy::Metadata | BodyPolicy::Sampled(_) => BodyState::Metadata,
         BodyPolicy::Full if shed => BodyState::Shed,
         BodyPolicy::Full if matches!(record.response_body, Capture::TooLarge { .. }) => BodyState::TooLarge,
         BodyPolicy::Full => BodyState::Full,

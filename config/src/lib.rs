@@ -4,18 +4,23 @@
 //! [`Config`]; or it returns every problem at once, each with its place and what to write instead. Each section of the
 //! file has a file of its own here. Nothing is opened, bound or sent.
 
+mod export;
 mod file;
+mod headers;
 mod limits;
 mod models;
 mod nearest;
+mod outgoing;
 mod problem;
 mod providers;
 mod reader;
 mod records;
+mod redact;
 mod server;
 mod setting;
 mod storage;
 mod telemetry;
+mod url;
 mod vars;
 
 use std::collections::BTreeMap;
@@ -23,11 +28,14 @@ use std::path::{Path, PathBuf};
 
 use vocab::Secret;
 
+pub use crate::export::{Encoding, Export, Names};
 pub use crate::limits::Limits;
+pub use crate::outgoing::{Alerts, Smtp, Webhooks};
 pub use crate::problem::{Place, Problem, Problems};
 pub use crate::providers::{Auth, Provider, ProviderKind};
 pub use crate::reader::Key;
-pub use crate::records::{Bodies, Durability, Records};
+pub use crate::records::{Bodies, Durability, OnFull, ProjectRecords, Records, Sync};
+pub use crate::redact::{Known, Redact};
 pub use crate::server::Server;
 pub use crate::telemetry::{Log, LogFormat, Metrics};
 pub use crate::vars::{Environment, Vars};
@@ -46,12 +54,24 @@ pub struct Config {
     pub limits: Limits,
     /// Where prompts, keys and people are kept: `sqlite:PATH`.
     pub registry_url: String,
-    /// Where records are kept: `sqlite:PATH`.
-    pub analytics_url: String,
+    /// Where records are kept: `sqlite:PATH`, or `http(s)://user:password@host:8123/database` for ClickHouse.
+    pub analytics_url: Secret,
+    /// ClickHouse's cluster, when its tables are to be on every node of one.
+    pub analytics_cluster: Option<String>,
     /// Where nodes share state: `memory:`.
     pub shared_url: String,
     /// How calls are recorded.
     pub records: Records,
+    /// Where calls are sent as spans, if anywhere.
+    pub export: Option<Export>,
+    /// How alert rules are looked at.
+    pub alerts: Alerts,
+    /// How webhooks are sent.
+    pub webhooks: Webhooks,
+    /// Where mail is handed over, if anywhere.
+    pub smtp: Option<Smtp>,
+    /// The address people and applications reach this gateway at, without a slash at its end.
+    pub public_url: Option<String>,
     /// The services that models run at; names are unique.
     pub providers: Vec<Provider>,
     /// The operator's names for models: alias to `provider/model`.
@@ -90,8 +110,20 @@ pub struct CommandLine {
 }
 
 /// Sections whose variables are settings or mistakes; other `WEIR_` variables may be somebody else's.
-const SECTIONS: [&str; 8] =
-    ["analytics", "limits", "log", "metrics", "models", "providers", "records", "registry"];
+const SECTIONS: [&str; 12] = [
+    "alerts",
+    "analytics",
+    "export",
+    "limits",
+    "log",
+    "metrics",
+    "models",
+    "providers",
+    "records",
+    "registry",
+    "smtp",
+    "webhooks",
+];
 
 /// Loads the configuration, from the file at `path` if one is named.
 pub fn load(path: Option<&Path>, vars: &dyn Vars, cli: &CommandLine) -> Result<Config, Problems> {
@@ -111,7 +143,11 @@ pub fn load(path: Option<&Path>, vars: &dyn Vars, cli: &CommandLine) -> Result<C
 
 /// Every key there is, with its variable and its default; a provider named `NAME` stands for all.
 pub fn keys() -> Vec<Key> {
-    let sample = "[providers.NAME]\nkind = \"openai\"\n[providers.NAME.headers]\nHEADER = \"x\"\n[models]\nALIAS = \"NAME/x\"\n";
+    let sample = concat!(
+        "[providers.NAME]\nkind = \"openai\"\n[providers.NAME.headers]\nHEADER = \"x\"\n",
+        "[models]\nALIAS = \"NAME/x\"\n[records.projects.NAME]\n",
+        "[export.headers]\nHEADER = \"x\"\n[export.resource]\nATTRIBUTE = \"x\"\n",
+    );
     let Ok(file) = File::parse(Path::new("sample.toml"), sample) else { return Vec::new() };
     let nothing = BTreeMap::new();
     let mut reader = Reader::new(Some(&file), &nothing, Arguments::new());
@@ -144,8 +180,14 @@ impl Config {
             limits: Limits::read(top),
             registry_url: storage.registry,
             analytics_url: storage.analytics,
+            analytics_cluster: storage.cluster,
             shared_url: storage.shared,
             records: Records::read(top),
+            export: Export::read(top),
+            alerts: Alerts::read(top),
+            webhooks: Webhooks::read(top),
+            smtp: Smtp::read(top),
+            public_url: outgoing::public_url(top),
             aliases: models::read(top, &providers),
             admin_token: secret(top, "admin_token"),
             api_key: secret(top, "api_key"),

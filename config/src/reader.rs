@@ -44,6 +44,25 @@ pub(crate) struct Written {
     pub(crate) place: Place,
 }
 
+/// One item of a list in the file.
+pub(crate) enum Item<'a> {
+    /// A text, a number, or a flag, as text.
+    Text(String),
+    /// A table.
+    Table(&'a DeTable<'a>),
+    /// A list or a date.
+    Other,
+}
+
+impl<'a> Item<'a> {
+    fn of(value: &'a DeValue<'a>) -> Self {
+        match value {
+            DeValue::Table(table) => Self::Table(table),
+            other => scalar(other).map_or(Self::Other, Self::Text),
+        }
+    }
+}
+
 impl<'a> Reader<'a> {
     pub(crate) fn new(file: Option<&'a File<'a>>, vars: &'a dyn Vars, arguments: Arguments) -> Self {
         Self { vars, file, arguments, problems: Vec::new(), notices: Vec::new(), keys: Vec::new() }
@@ -103,24 +122,34 @@ impl<'a> Section<'_, 'a> {
 
     /// Reads a list of texts: an array in the file, texts with commas between them in a variable.
     pub(crate) fn list(&mut self, key: &str) -> Vec<String> {
-        self.know(key, "");
-        if let Some(text) = self.reader.vars.get(&variable(&self.path_of(key))) {
-            return text
-                .split(',')
-                .map(|item| item.trim().to_owned())
-                .filter(|item| !item.is_empty())
-                .collect();
-        }
-        let Some((_, value)) = self.value(key) else { return Vec::new() };
-        let DeValue::Array(items) = value.get_ref() else {
-            self.refuse(key, "it is not a list", "write a list of texts, such as [\"a\", \"b\"]");
-            return Vec::new();
+        let items = self.items(key).unwrap_or_default();
+        let text = |item: (Place, Item<'a>)| match item.1 {
+            Item::Text(text) => Some(text),
+            Item::Table(_) | Item::Other => None,
         };
-        let texts: Option<Vec<String>> = items.iter().map(|item| scalar(item.get_ref())).collect();
+        let texts: Option<Vec<String>> = items.into_iter().map(text).collect();
         texts.unwrap_or_else(|| {
             self.refuse(key, "an item of the list is not a text", "write texts only, such as [\"a\", \"b\"]");
             Vec::new()
         })
+    }
+
+    /// Reads a list of texts and tables, each with its place; `None` when it is written nowhere.
+    pub(crate) fn items(&mut self, key: &str) -> Option<Vec<(Place, Item<'a>)>> {
+        self.know(key, "");
+        let name = variable(&self.path_of(key));
+        if let Some(text) = self.reader.vars.get(&name) {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            let place = || Place::Variable(name.clone());
+            return Some(items.map(|item| (place(), Item::Text(item.to_owned()))).collect());
+        }
+        let (_, value) = self.value(key)?;
+        let DeValue::Array(items) = value.get_ref() else {
+            self.refuse(key, "it is not a list", "write a list of texts, such as [\"a\", \"b\"]");
+            return Some(Vec::new());
+        };
+        let reader = &*self.reader;
+        Some(items.iter().map(|item| (reader.place(item.span().start), Item::of(item.get_ref()))).collect())
     }
 
     /// The table of this name below this one; empty when it is not written.
@@ -169,6 +198,18 @@ impl<'a> Section<'_, 'a> {
         let place = self.place_of(key);
         let key = self.path_of(key);
         self.reader.problems.push(Problem { place, key, wrong: wrong.to_owned(), fix: fix.to_owned() });
+    }
+
+    /// Notes something wrong with one item of the list under `key`.
+    pub(crate) fn refuse_item(&mut self, key: &str, place: Place, Wrong { wrong, fix }: Wrong) {
+        let key = self.path_of(key);
+        self.reader.problems.push(Problem { place, key, wrong, fix });
+    }
+
+    /// Whether anything of this table is written in the file.
+    pub(crate) fn is_written(&self) -> bool {
+        let says = |value: &DeValue<'_>| !matches!(value, DeValue::Table(inner) if inner.is_empty());
+        self.table.is_some_and(|table| table.values().any(|value| says(value.get_ref())))
     }
 
     /// Takes `name` as a key of this table that is read in another way.
@@ -253,7 +294,7 @@ pub(crate) fn variable(path: &str) -> String {
     format!("WEIR_{}", path.chars().map(plain).collect::<String>())
 }
 
-fn scalar(value: &DeValue<'_>) -> Option<String> {
+pub(crate) fn scalar(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => Some(match number.radix() {

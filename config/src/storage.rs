@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
+use vocab::Secret;
+
 use crate::problem::Wrong;
 use crate::reader::Section;
+use crate::{url, vars};
 
 /// The three URLs.
 pub(crate) struct Storage {
     pub(crate) registry: String,
-    pub(crate) analytics: String,
+    pub(crate) analytics: Secret,
+    pub(crate) cluster: Option<String>,
     pub(crate) shared: String,
 }
 
@@ -24,23 +28,85 @@ const REGISTRY: Kept = Kept {
     works: "sqlite:PATH",
     later: &[("postgres", "PostgreSQL"), ("postgresql", "PostgreSQL")],
 };
-const ANALYTICS: Kept = Kept {
-    section: "analytics",
-    works: "sqlite:PATH",
-    later: &[("http", "ClickHouse"), ("https", "ClickHouse"), ("clickhouse", "ClickHouse")],
-};
+const ANALYTICS: Kept = Kept { section: "analytics", works: "sqlite:PATH", later: &[] };
 const SHARED: Kept =
     Kept { section: "shared", works: "memory:", later: &[("redis", "Redis"), ("rediss", "Redis")] };
+
+/// How a ClickHouse server is named.
+const CLICKHOUSE: &str =
+    "write \"sqlite:PATH\", or \"http://user:password@host:8123/database\" (https:// for TLS) for ClickHouse";
+/// The longest name of a ClickHouse database or cluster, in bytes.
+const NAME_BYTES_MAX: usize = 64;
 
 impl Storage {
     pub(crate) fn read(top: &mut Section<'_, '_>, data_dir: &Path) -> Self {
         let inside = |name: &str| format!("sqlite:{}", data_dir.join(name).display());
-        Self {
-            registry: REGISTRY.read(top, inside("registry.sqlite"), "sqlite:DATA_DIR/registry.sqlite"),
-            analytics: ANALYTICS.read(top, inside("records.sqlite"), "sqlite:DATA_DIR/records.sqlite"),
-            shared: SHARED.read(top, "memory:".to_owned(), "memory:"),
-        }
+        let registry = REGISTRY.read(top, inside("registry.sqlite"), "sqlite:DATA_DIR/registry.sqlite");
+        let (analytics, cluster) = analytics(top, inside("records.sqlite"));
+        let shared = SHARED.read(top, "memory:".to_owned(), "memory:");
+        Self { registry, analytics, cluster, shared }
     }
+}
+
+/// The record store, which may be a ClickHouse server, and that server's cluster.
+fn analytics(top: &mut Section<'_, '_>, default: String) -> (Secret, Option<String>) {
+    let mut section = top.section(ANALYTICS.section);
+    let vars = section.reader.vars;
+    let before = section.reader.problems.len();
+    let url = section
+        .parse("url", "sqlite:DATA_DIR/records.sqlite", |text| records_url(&vars::dereference(text, vars)?));
+    let known = section.reader.problems.len() == before;
+    let url = url.unwrap_or(default);
+    let cluster = section.parse("cluster", "", cluster);
+    if known && cluster.is_some() && url.starts_with("sqlite:") {
+        let fix = "remove it, or write analytics.url = \"http://user:password@host:8123/database\"";
+        section.refuse("cluster", "only ClickHouse has clusters, and analytics.url is a file", fix);
+    }
+    section.finish();
+    (Secret::new(url), cluster)
+}
+
+fn records_url(text: &str) -> Result<String, Wrong> {
+    match text.split_once(':').map(|(scheme, _)| scheme) {
+        Some("http" | "https") => clickhouse(text),
+        Some("clickhouse" | "clickhouses" | "ch" | "tcp") => {
+            Err(Wrong::new("ClickHouse is spoken to over HTTP, and this is its native protocol", CLICKHOUSE))
+        }
+        Some("sqlite") => ANALYTICS.check(text),
+        Some(scheme) => Err(Wrong::new(format!("`{scheme}:` cannot keep this"), CLICKHOUSE)),
+        None => Err(Wrong::new("it is not a URL", CLICKHOUSE)),
+    }
+}
+
+/// Checks the URL of a ClickHouse server, and writes out its database.
+fn clickhouse(text: &str) -> Result<String, Wrong> {
+    let uri = url::parse(text, &["http", "https"], CLICKHOUSE)?;
+    if uri.query().is_some() {
+        let fix = "write the URL up to the `?`; settings belong into the profile of the server's user";
+        return Err(Wrong::new("it holds a query", fix));
+    }
+    match uri.path().trim_matches('/') {
+        "" => Ok(format!("{}/default", text.trim_end_matches('/'))),
+        name if is_name(name, b"_-") => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err(Wrong::new(
+            "what follows the host is not the name of a database",
+            "write one name of letters, digits, `_` and `-`: http://user:password@host:8123/weir",
+        )),
+    }
+}
+
+fn cluster(text: &str) -> Result<String, Wrong> {
+    // The braces are for macros of the server: `{cluster}`.
+    if is_name(text, b"_-.{}") {
+        return Ok(text.to_owned());
+    }
+    let fix = "write a name as in the server's remote_servers, or a macro such as \"{cluster}\"";
+    Err(Wrong::new(format!("`{text}` cannot be the name of a cluster"), fix))
+}
+
+fn is_name(text: &str, also: &[u8]) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || also.contains(&byte);
+    !text.is_empty() && text.len() <= NAME_BYTES_MAX && text.bytes().all(plain)
 }
 
 impl Kept {
@@ -78,23 +144,59 @@ mod tests {
     #[test]
     fn an_embedded_store_is_a_path() {
         assert_eq!(REGISTRY.check("sqlite:/a/b.db"), Ok("sqlite:/a/b.db".to_owned()));
-        assert_eq!(ANALYTICS.check("sqlite:///a/b.db"), Ok("sqlite:/a/b.db".to_owned()));
+        assert_eq!(records_url("sqlite:///a/b.db"), Ok("sqlite:/a/b.db".to_owned()));
         assert_eq!(SHARED.check("memory:"), Ok("memory:".to_owned()));
     }
 
     #[test]
-    fn what_is_not_built_yet_is_refused_without_telling_the_password() {
+    fn records_can_be_kept_by_a_clickhouse_server() {
+        for (text, wanted) in [
+            ("http://weir:p%40ss@ch:8123/weir", "http://weir:p%40ss@ch:8123/weir"),
+            ("https://ch.example/weir_1/", "https://ch.example/weir_1"),
+            ("http://default:@127.0.0.1:8123", "http://default:@127.0.0.1:8123/default"),
+            ("http://[::1]:8123/a-b", "http://[::1]:8123/a-b"),
+        ] {
+            assert_eq!(records_url(text), Ok(wanted.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_keep_this_is_refused_without_telling_the_password() {
         for (kept, url, said) in [
             (&REGISTRY, "postgres://u:hunter2@h/d", "PostgreSQL is not supported by this version yet"),
-            (&ANALYTICS, "http://u:hunter2@h:8123/d", "ClickHouse is not supported by this version yet"),
             (&SHARED, "redis://:hunter2@h", "Redis is not supported by this version yet"),
             (&REGISTRY, "mysql://u:hunter2@h/d", "`mysql:` cannot keep this"),
             (&REGISTRY, "sqlite:", "it names no file"),
-            (&ANALYTICS, "records.db", "it is not a URL"),
+            (&ANALYTICS, "sqlite:", "it names no file"),
         ] {
             let Wrong { wrong, fix } = kept.check(url).unwrap_err();
             assert_eq!(wrong, said, "{url}");
             assert!(!fix.contains("hunter2") && fix.contains(kept.works));
         }
+    }
+
+    #[test]
+    fn what_is_no_record_store_is_refused_without_telling_the_password() {
+        for (url, said) in [
+            ("clickhouse://u:hunter2@h:9000/d", "ClickHouse is spoken to over HTTP"),
+            ("tcp://u:hunter2@h:9000/d", "ClickHouse is spoken to over HTTP"),
+            ("postgres://u:hunter2@h/d", "`postgres:` cannot keep this"),
+            ("records.db", "it is not a URL"),
+            ("http://u:hunter2@h:8123/a/b", "what follows the host is not the name of a database"),
+            ("http://u:hunter2@h:8123/a;b", "what follows the host is not the name of a database"),
+            ("http://u:hunter2@h:8123/d?async_insert=1", "it holds a query"),
+            ("http://u:hunter2/3@h:8123/d", "it is not a URL"),
+            ("http://u:hunter2@:8123/d", "it is not a URL"),
+        ] {
+            let Wrong { wrong, fix } = records_url(url).unwrap_err();
+            assert!(wrong.starts_with(said), "{url}: {wrong}");
+            assert!(!format!("{wrong}{fix}").contains("hunter2") && fix.contains("write"), "{url}: {fix}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_is_a_name_or_a_macro() {
+        assert_eq!(cluster("{cluster}"), Ok("{cluster}".to_owned()));
+        assert!(cluster("weir'; DROP").is_err() && cluster("").is_err());
     }
 }

@@ -43,7 +43,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!(config.server.shutdown_grace, Duration::from_secs(30));
     assert_eq!(config.limits.body_bytes, 64 << 20);
     assert_eq!(config.registry_url, "sqlite:./data/registry.sqlite");
-    assert_eq!(config.analytics_url, "sqlite:./data/records.sqlite");
+    assert_eq!(config.analytics_url.expose(), "sqlite:./data/records.sqlite");
     assert_eq!(config.shared_url, "memory:");
     assert_eq!(config.records.bodies, Bodies::Full);
     assert!(config.providers.is_empty() && config.admin_token.is_none() && !config.demo);
@@ -74,16 +74,18 @@ fn every_variable_of_the_contract_is_honoured() {
         ("WEIR_ADMIN_LISTEN", "127.0.0.1:2"),
         ("WEIR_DATA_DIR", "/d"),
         ("WEIR_REGISTRY_URL", "sqlite:/r"),
-        ("WEIR_ANALYTICS_URL", "sqlite:/a"),
+        ("WEIR_ANALYTICS_URL", "http://weir:hunter2@ch:8123/weir"),
         ("WEIR_SHARED_URL", "memory:"),
-        ("WEIR_RECORDS_DURABILITY", "batched"),
+        ("WEIR_RECORDS_DURABILITY", "strict"),
         ("WEIR_ADMIN_TOKEN", "admin-1"),
         ("WEIR_API_KEY", "key-1"),
     ]);
     let config = load(None, &vars, &CommandLine::default()).unwrap();
     assert_eq!((config.server.listen.port(), config.server.admin_listen.port()), (1, 2));
     assert_eq!(config.data_dir, Path::new("/d"));
-    assert_eq!((&*config.registry_url, &*config.analytics_url), ("sqlite:/r", "sqlite:/a"));
+    assert_eq!(config.registry_url, "sqlite:/r");
+    assert_eq!(config.analytics_url.expose(), "http://weir:hunter2@ch:8123/weir");
+    assert_eq!(config.records.durability, Durability::Strict);
     assert!(config.admin_token.unwrap().is("admin-1") && config.api_key.unwrap().is("key-1"));
 }
 
@@ -95,7 +97,7 @@ fn all_problems_are_told_at_once_each_with_its_line() {
         "body_bytes = \"64 MX\"\n",
         "keep_alive = 30\n",
         "[records]\n",
-        "durability = \"strict\"\n",
+        "durability = \"strct\"\n",
         "[registry]\n",
         "url = \"postgres://u:hunter2@h/d\"\n",
         "[colour]\n",
@@ -107,9 +109,9 @@ fn all_problems_are_told_at_once_each_with_its_line() {
             "1: listn: there is no such key; did you mean `listen`?",
             "3: limits.body_bytes: `64 MX` is not a size; write a number of bytes above zero, such as 1048576 or \"64 MiB\"",
             "4: limits.keep_alive: `30` is not a length of time; write a number above zero and its unit (ms, s, m, h, d), such as \"30s\"",
-            "6: records.durability: \"strict\" is not supported by this version yet; write \"batched\"",
+            "6: records.durability: `strct` is not known here; did you mean \"strict\"? it is one of \"batched\", \"strict\"",
             "8: registry.url: PostgreSQL is not supported by this version yet; write \"sqlite:PATH\"",
-            "9: colour: there is no such key; remove it; known here: listen, admin_listen, shutdown_grace, data_dir, demo, registry, analytics, shared, providers, limits, records, models, admin_token, api_key, log, metrics, prices, node",
+            "9: colour: there is no such key; remove it; known here: listen, admin_listen, shutdown_grace, data_dir, demo, registry, analytics, shared, providers, limits, records, export, alerts, webhooks, smtp, public_url, models, admin_token, api_key, log, metrics, prices, node",
         ]
     );
 }
@@ -320,9 +322,148 @@ fn the_usual_base_url_may_not_lead_back_to_the_gateway() {
 #[test]
 fn secrets_do_not_print() {
     let text = "[providers.x]\nbase_url = \"http://h/v1\"\napi_key = \"hunter2\"\n[providers.x.headers]\nx-extra = \"hunter2\"\n";
-    let config = load_text(text, &set(&[("WEIR_ADMIN_TOKEN", "hunter2")])).unwrap();
+    let vars = set(&[
+        ("WEIR_ADMIN_TOKEN", "hunter2"),
+        ("WEIR_ANALYTICS_URL", "http://u:hunter2@h:8123/d"),
+        ("WEIR_SMTP_URL", "smtps://u:hunter2@h"),
+        ("WEIR_SMTP_FROM", "weir@example.com"),
+        ("WEIR_EXPORT_PRESET", "langsmith"),
+        ("LANGSMITH_API_KEY", "hunter2"),
+    ]);
+    let config = load_text(text, &vars).unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
     assert!(provider(&config, "x").headers[0].1.is("hunter2"));
+    assert!(config.smtp.unwrap().url.is("smtps://u:hunter2@h"));
+    assert!(config.export.unwrap().headers[0].1.is("hunter2"));
+}
+
+#[test]
+fn a_project_takes_what_it_does_not_say_from_the_rest() {
+    let text = concat!(
+        "[records]\nbodies = \"sampled\"\nsample = 0.25\nretention = \"90d\"\nredact = [\"email\", \"card\"]\n",
+        "[records.projects.support]\nsample = 0.5\nretention = \"30d\"\n",
+        "[records.projects.labs]\nbodies = \"full\"\nredact = []\n",
+        "[records.projects.legal]\nbodies = \"off\"\nredact = [{pattern = \"KD-\\\\d+\", with = \"KD-…\"}]\n",
+    );
+    let records = load_text(text, &Set::new()).unwrap().records;
+    assert_eq!((records.bodies, records.redact.len()), (Bodies::Sampled(0.25), 2));
+    let of = |name: &str| {
+        let project = &records.projects[name];
+        let days = project.retention.unwrap().as_secs() / 86_400;
+        (project.bodies, days, project.redact.len())
+    };
+    assert_eq!(of("support"), (Bodies::Sampled(0.5), 30, 2));
+    assert_eq!(of("labs"), (Bodies::Full, 90, 0));
+    assert_eq!(of("legal"), (Bodies::Off, 90, 1));
+    let Redact::Own { pattern, with } = &records.projects["legal"].redact[0] else { panic!("a pattern") };
+    assert!(pattern.is_match("KD-1") && with == "KD-…");
+}
+
+#[test]
+fn records_take_their_variables() {
+    let vars = set(&[
+        ("WEIR_RECORDS_BODIES", "sampled"),
+        ("WEIR_RECORDS_SAMPLE", "1"),
+        ("WEIR_RECORDS_REDACT", "email, ssn"),
+        ("WEIR_RECORDS_SYNC", "full"),
+        ("WEIR_RECORDS_ON_FULL", "refuse"),
+        ("WEIR_RECORDS_OUTBOX_BYTES", "1 GiB"),
+        ("WEIR_RECORDS_RESERVE_BYTES", "1 MiB"),
+        ("WEIR_ANALYTICS_URL", "${CH}"),
+        ("WEIR_ANALYTICS_CLUSTER", "{cluster}"),
+        ("CH", "https://u:p@ch/weir"),
+    ]);
+    let config = load(None, &vars, &CommandLine::default()).unwrap();
+    let records = config.records;
+    assert_eq!((records.bodies, records.redact.len()), (Bodies::Sampled(1.0), 2));
+    assert_eq!((records.sync, records.on_full), (Sync::Full, OnFull::Refuse));
+    assert_eq!((records.outbox_bytes, records.reserve_bytes), (1 << 30, 1 << 20));
+    assert!(config.analytics_url.is("https://u:p@ch/weir"));
+    assert_eq!(config.analytics_cluster.as_deref(), Some("{cluster}"));
+}
+
+#[test]
+fn an_export_is_an_endpoint_or_a_service_that_is_known() {
+    let text = "[export]\nurl = \"http://h:4318/v1/traces\"\nnames = \"next\"\nencoding = \"json\"\nbodies = true\n[export.headers]\nX-Key = \"k\"\n[export.resource]\n\"service.name\" = \"weir\"\n";
+    let export = load_text(text, &Set::new()).unwrap().export.unwrap();
+    assert_eq!(
+        (&*export.url, export.names, export.encoding),
+        ("http://h:4318/v1/traces", Names::Next, Encoding::Json)
+    );
+    assert!(export.bodies && export.headers[0].0 == "x-key");
+    assert_eq!(export.resource, [("service.name".to_owned(), "weir".to_owned())]);
+
+    let vars = set(&[
+        ("LANGFUSE_PUBLIC_KEY", "pk"),
+        ("LANGFUSE_SECRET_KEY", "sk"),
+        ("LANGFUSE_HOST", "http://lf:3000/"),
+    ]);
+    let export = load_text("[export]\npreset = \"langfuse\"\n", &vars).unwrap().export.unwrap();
+    assert_eq!(export.url, "http://lf:3000/api/public/otel/v1/traces");
+    assert!(export.headers.iter().any(|(name, value)| name == "authorization" && value.is("Basic cGs6c2s=")));
+
+    let export = load_text("[export]\npreset = \"phoenix\"\n", &Set::new()).unwrap().export.unwrap();
+    assert_eq!((&*export.url, export.names), ("http://127.0.0.1:6006/v1/traces", Names::OpenInference));
+    assert!(export.headers.is_empty());
+    assert!(load_text("[export]\n", &Set::new()).unwrap().export.is_none());
+}
+
+#[test]
+fn what_is_wrong_with_records_export_and_mail_is_told() {
+    for (text, said) in [
+        ("[records]\nsample = 0.5\n", "2: records.sample: it means nothing unless bodies are sampled"),
+        (
+            "[records]\nbodies = \"sampled\"\nsample = 2\n",
+            "3: records.sample: `2` is not a part of the calls",
+        ),
+        ("[records]\nredact = \"email\"\n", "2: records.redact: it is not a list"),
+        (
+            "[records]\nredact = [\n\"email\",\n\"emaill\"]\n",
+            "4: records.redact: `emaill` is not the name of a pattern; did you mean \"email\"?",
+        ),
+        ("[records]\nredact = [{with = \"x\"}]\n", "2: records.redact: the pattern is missing"),
+        (
+            "[records]\nredact = [{pattern = \"x\", whit = \"y\"}]\n",
+            "2: records.redact: a pattern has no `whit`",
+        ),
+        ("[records]\nredact = [{pattern = 1}]\n", "2: records.redact: `pattern` is not a text"),
+        (
+            "[records.projects.a]\nbodiess = \"off\"\n",
+            "2: records.projects.a.bodiess: there is no such key; did you mean `bodies`?",
+        ),
+        ("[records.projects]\na = 1\n", "2: records.projects.a: it is a value"),
+        (
+            "[records]\noutbox_bytes = \"1 MiB\"\n",
+            "1: records.reserve_bytes: it is not below records.outbox_bytes",
+        ),
+        ("[analytics]\ncluster = \"c\"\n", "2: analytics.cluster: only ClickHouse has clusters"),
+        ("[export]\nbodies = true\n", "1: export.url: it is missing"),
+        ("[export]\nurl = \"http://u:p@h/v1/traces\"\n", "2: export.url: it holds a user or password"),
+        (
+            "[export]\npreset = \"langsmith\"\n",
+            "1: export.headers: the preset needs the header x-api-key; set LANGSMITH_API_KEY",
+        ),
+        (
+            "[export]\npreset = \"phenix\"\n",
+            "2: export.preset: `phenix` is not known here; did you mean \"phoenix\"?",
+        ),
+        (
+            "[export]\npreset = \"phoenix\"\nencoding = \"json\"\n",
+            "3: export.encoding: this service reads protobuf only",
+        ),
+        (
+            "[export]\npreset = \"mlflow\"\n[export.headers]\nHost = \"x\"\n",
+            "4: export.headers.Host: the gateway writes this header itself",
+        ),
+        ("[alerts]\ninterval = \"1s\"\n", "2: alerts.interval: it is below 5 seconds"),
+        ("[smtp]\nurl = \"smtps://u:p@h\"\n", "1: smtp.from: it is missing"),
+        ("[smtp]\nfrom = \"weir@h\"\n", "1: smtp.url: it is missing"),
+        ("[smtp]\nurl = \"mail.example\"\nfrom = \"weir\"\n", "3: smtp.from: `weir` is not an address"),
+        ("public_url = \"weir.example\"\n", "1: public_url: it does not start with http:// or https://"),
+    ] {
+        let told = problems(text);
+        assert!(told.iter().any(|line| line.starts_with(said)), "{text}: {told:#?}");
+    }
 }
 
 #[test]
@@ -342,7 +483,9 @@ fn the_examples_load() {
 #[test]
 fn the_full_example_writes_every_key_with_its_default() {
     let text = include_str!("../examples/full.toml");
-    for key in keys().iter().filter(|key| !key.path.contains("NAME") && !key.path.contains("ALIAS")) {
+    let own =
+        |key: &&Key| ["NAME", "ALIAS", "HEADER", "ATTRIBUTE"].iter().any(|word| key.path.contains(word));
+    for key in keys().iter().filter(|key| !own(key)) {
         let name = key.path.rsplit('.').next().unwrap();
         let default = key.default.replace("DATA_DIR", "./data");
         let fits = |line: &str| line.starts_with(&format!("{name} = ")) && line.contains(&default);

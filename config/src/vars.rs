@@ -57,7 +57,8 @@ pub(crate) fn secret(text: &str, vars: &dyn Vars) -> Result<Secret, Wrong> {
     Ok(Secret::new(value))
 }
 
-fn dereference(text: &str, vars: &dyn Vars) -> Result<String, Wrong> {
+/// Follows `${VARIABLE}` and `file:PATH`.
+pub(crate) fn dereference(text: &str, vars: &dyn Vars) -> Result<String, Wrong> {
     if let Some(path) = text.strip_prefix("file:") {
         let held = std::fs::read_to_string(path).map_err(|error| {
             Wrong::new(format!("`{path}` cannot be read: {error}"), "name a readable file")

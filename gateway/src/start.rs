@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use analytics::{BodyPolicy, Policies, Policy};
+use analytics::{BodyPolicy, Policies, Policy, Sample};
 use anyhow::Context as _;
-use config::{Bodies, Config};
+use config::{Bodies, Config, ProjectRecords, Records};
 use registry::content::Content;
 use registry::{DEFAULT_PROJECT, NewVersion, Registry, Role, Who};
 use serde::Deserialize;
@@ -77,18 +78,32 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 
 /// What the record store is opened with.
 pub fn analytics_settings(config: &Config, clock: &Clock) -> analytics::Settings {
-    let bodies = match config.records.bodies {
-        Bodies::Off => BodyPolicy::Off,
-        Bodies::Metadata => BodyPolicy::Metadata,
-        Bodies::Full => BodyPolicy::Full,
-    };
     analytics::Settings {
-        url: config.analytics_url.clone(),
+        url: config.analytics_url.expose().to_owned(),
         queue_bytes: config.records.queue_bytes,
-        policies: Policies::of(Policy { bodies, retention: config.records.retention }),
+        policies: policies(&config.records),
         listener: None,
         node: config.node.as_str().into(),
         clock: clock.clone(),
+    }
+}
+
+/// What is kept of each project's calls.
+fn policies(records: &Records) -> Policies {
+    let default = Policy { bodies: body_policy(records.bodies), retention: records.retention };
+    let project = |(name, project): (&String, &ProjectRecords)| {
+        let policy = Policy { bodies: body_policy(project.bodies), retention: project.retention };
+        (Arc::from(name.as_str()), Arc::new(policy))
+    };
+    Policies { projects: records.projects.iter().map(project).collect(), ..Policies::of(default) }
+}
+
+fn body_policy(bodies: Bodies) -> BodyPolicy {
+    match bodies {
+        Bodies::Off => BodyPolicy::Off,
+        Bodies::Metadata => BodyPolicy::Metadata,
+        Bodies::Sampled(part) => BodyPolicy::Sampled(Sample::of(part)),
+        Bodies::Full => BodyPolicy::Full,
     }
 }
 

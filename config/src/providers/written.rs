@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 use vocab::Secret;
 
+use crate::headers;
 use crate::problem::Wrong;
 use crate::providers::{Auth, Provider, ProviderKind, TRIES, address};
 use crate::reader::Section;
@@ -114,13 +115,13 @@ fn provider(section: &mut Section<'_, '_>, name: &str, own: &Server) -> Option<P
     let usual = usual.filter(|usual| *usual == kind);
     let base_url = read_url(section, kind, usual, own);
     let api_key = read_key(section, kind, usual);
-    let header = section.parse("auth_header", kind.key_header().unwrap_or("authorization"), header_name);
+    let header = section.parse("auth_header", kind.key_header().unwrap_or("authorization"), headers::name);
     let provider = Provider {
         api_key,
         auth: header.map_or_else(|| Auth::of(kind), auth),
         models: section.list("models"),
         ca_file: section.parse("ca_file", "", readable),
-        headers: headers(section),
+        headers: headers::read(section, &OWN_HEADERS),
         tries: section.parse("tries", &TRIES.to_string(), tries).unwrap_or(TRIES),
         ..Provider::new(name, kind, base_url.clone().unwrap_or_default())
     };
@@ -186,15 +187,6 @@ fn read_key(
     None
 }
 
-fn header_name(text: &str) -> Result<String, Wrong> {
-    match http::HeaderName::from_bytes(text.as_bytes()) {
-        Ok(name) => Ok(name.as_str().to_owned()),
-        Err(_) => {
-            Err(Wrong::new(format!("`{text}` is not the name of a header"), "write a name such as x-api-key"))
-        }
-    }
-}
-
 fn auth(header: String) -> Auth {
     if header == "authorization" { Auth::Bearer } else { Auth::Header(header) }
 }
@@ -205,28 +197,4 @@ fn tries(text: &str) -> Result<u32, Wrong> {
         return Err(Wrong::new(format!("{tries} tries are too many"), format!("write {TRIES_MAX} or less")));
     }
     Ok(tries)
-}
-
-fn headers(section: &mut Section<'_, '_>) -> Vec<(String, Secret)> {
-    let vars = section.reader.vars;
-    let mut table = section.section("headers");
-    let mut headers = Vec::new();
-    for name in table.written_keys() {
-        match header_name(&name) {
-            Ok(lower) if OWN_HEADERS.contains(&lower.as_str()) => {
-                table.refuse(&name, "the gateway writes this header itself", "remove it");
-                table.accept(&name);
-            }
-            Ok(lower) => {
-                let value = table.parse(&name, "", |text| vars::secret(text, vars));
-                headers.extend(value.map(|value| (lower, value)));
-            }
-            Err(Wrong { wrong, fix }) => {
-                table.refuse(&name, &wrong, &fix);
-                table.accept(&name);
-            }
-        }
-    }
-    table.finish();
-    headers
 }
