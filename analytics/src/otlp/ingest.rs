@@ -13,8 +13,9 @@ use super::attributes::{Attributes, into_text, object};
 use super::contents;
 use super::names;
 use super::wire::{self, Encoding, Malformed, Origin, Reason, Rejected, Visitor};
+use crate::policy::BodyPolicy;
 use crate::policy::Policy;
-use crate::row::{BodyPolicy, shortened, without_media};
+use crate::row::{shortened, without_media};
 use crate::span::Span;
 
 /// The most spans taken from one request; the rest of it is rejected.

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use self::given::{NOW, exported, json_export, one, span, with};
 use super::{Encoding, Rejected, answer, ingest};
+use crate::policy::BodyPolicy;
 use crate::policy::Policy;
-use crate::row::BodyPolicy;
 use crate::span::SpanKind;
 
 fn object(text: Option<&str>) -> Value {
