@@ -1,0 +1,126 @@
+//! The way to a ClickHouse server: one client for all, and migrations before anything else.
+
+use std::time::Duration;
+
+use clickhouse::{Client, query::Query};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use super::address::Address;
+use super::migrate::{self, MigrateError};
+use super::schema::Place;
+use super::trouble::Trouble;
+use crate::store::QueryError;
+
+/// How long a statement without rows may take: making tables, asking for one number.
+const STATEMENT: Duration = Duration::from_secs(30);
+
+/// A server, or any of a cluster behind one address.
+pub(crate) struct Connection {
+    client: Client,
+    /// For the moment before the database is there.
+    server: Client,
+    database: String,
+    cluster: Option<String>,
+    ready: OnceCell<()>,
+}
+
+impl Connection {
+    pub(super) fn new(address: Address, cluster: Option<&str>) -> Self {
+        let mut server = Client::default().with_url(&address.server);
+        if let Some(user) = &address.user {
+            server = server.with_user(user);
+        }
+        if let Some(password) = &address.password {
+            server = server.with_password(password.expose());
+        }
+        let client = server
+            .clone()
+            .with_database(&address.database)
+            // Inner queries over a cluster's tables see all of it.
+            .with_setting("distributed_product_mode", "global");
+        let cluster = cluster.map(str::to_owned);
+        Self { client, server, database: address.database, cluster, ready: OnceCell::new() }
+    }
+
+    /// The client, for statements that name tables without the database.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Whether tables are spread over several servers.
+    pub(crate) const fn is_cluster(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    /// What stands behind the name of a table in a statement that changes it: on a cluster the local tables of
+    /// all servers.
+    pub(crate) fn everywhere(&self, table: &str) -> String {
+        match &self.cluster {
+            Some(cluster) => format!("{table}_local ON CLUSTER {}", super::schema::quoted(cluster)),
+            None => table.to_owned(),
+        }
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { database: &self.database, cluster: self.cluster.as_deref() }
+    }
+
+    pub(super) fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Returns once the tables are as this build knows them, made or changed if need be; the first that gets
+    /// here does it.
+    pub(crate) async fn ready(&self) -> Result<(), MigrateError> {
+        self.ready.get_or_try_init(|| async { migrate::bring_up(self).await.map(|_| ()) }).await.copied()
+    }
+
+    /// A query on the database once that is ready. A `?` in it is itself.
+    pub(crate) async fn query(&self, sql: &str) -> Result<Query, QueryError> {
+        match timeout(STATEMENT, self.ready()).await {
+            Ok(Ok(())) => Ok(self.client.query_raw(sql)),
+            Ok(Err(error)) => Err(QueryError::Unavailable(error.to_string())),
+            Err(_) => Err(QueryError::Unavailable(Trouble::too_slow().message)),
+        }
+    }
+
+    /// Runs a statement that gives no rows.
+    pub(super) async fn run(&self, sql: &str) -> Result<(), Trouble> {
+        within(self.client.query_raw(sql).execute()).await
+    }
+
+    /// The same where the database need not be there.
+    pub(super) async fn run_on_server(&self, sql: &str) -> Result<(), Trouble> {
+        within(self.server.query_raw(sql).execute()).await
+    }
+
+    /// What a query answers, as text: a row to a line, tabs between its columns.
+    pub(super) async fn ask(&self, sql: &str) -> Result<Vec<Vec<String>>, Trouble> {
+        let asked = async { self.server.query_raw(sql).fetch_bytes("TabSeparated")?.collect().await };
+        let bytes = within(asked).await?;
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
+    }
+}
+
+/// A server's answer, in time.
+pub(super) async fn within<T>(
+    answer: impl Future<Output = clickhouse::error::Result<T>>,
+) -> Result<T, Trouble> {
+    match timeout(STATEMENT, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(Trouble::of(&error)),
+        Err(_) => Err(Trouble::too_slow()),
+    }
+}
+
+/// What a reader of records hears of a failed query.
+pub(crate) fn query_error(error: &clickhouse::error::Error) -> QueryError {
+    let trouble = Trouble::of(error);
+    match trouble.code {
+        // TIMEOUT_EXCEEDED, TOO_SLOW, TOO_MANY_ROWS_OR_BYTES, TOO_MANY_BYTES
+        Some(158..=160 | 307 | 396) => QueryError::TooLong,
+        _ => QueryError::Unavailable(trouble.message),
+    }
+}
