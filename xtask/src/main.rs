@@ -5,8 +5,11 @@
 #![expect(clippy::print_stdout, reason = "a tool talks to its terminal")]
 
 mod bench;
+mod clickhouse;
+mod dashboards;
 mod prices;
 mod prove;
+mod python;
 mod test;
 mod tidy;
 mod up;
@@ -35,6 +38,11 @@ const TASKS: &[Task] = &[
         name: "bench",
         purpose: "overhead: beside nginx and others; micro: single steps",
         run: bench::run,
+    },
+    Task {
+        name: "dashboards",
+        purpose: "make Grafana's files from the panels; check: run every panel's query",
+        run: dashboards::run,
     },
     Task {
         name: "prices",

@@ -2,7 +2,10 @@
 
 mod crash;
 mod drain;
-mod gateway;
+pub(crate) mod faults;
+pub(crate) mod gateway;
+mod load;
+mod proxy;
 
 use anyhow::bail;
 
@@ -33,7 +36,10 @@ fn soak(workspace: &Workspace) -> anyhow::Result<()> {
 
 /// Runs the proof that is named, or all with `all`.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()> {
-    let [name] = words else { bail!("name one: {}", list()) };
+    if let Some(("faults", rest)) = words.split_first().map(|(name, rest)| (name.as_str(), rest)) {
+        return faults::run(workspace, rest);
+    }
+    let [name] = words else { bail!("name one: faults …, {}", list()) };
     let chosen: Vec<&Proof> = PROOFS.iter().filter(|proof| name == "all" || proof.name == name).collect();
     if chosen.is_empty() {
         bail!("there is no proof `{name}`; there are: {}", list());

@@ -5,11 +5,19 @@
 mod python;
 mod suite;
 
+use std::path::PathBuf;
+
 use anyhow::ensure;
 
+use crate::clickhouse::Engine;
+use crate::dashboards;
+use crate::prove::faults;
 use crate::test::suite::{Counts, Outcome};
 use crate::tidy;
 use crate::workspace::{self, Workspace};
+
+/// Where tests find a ClickHouse.
+const CLICKHOUSE_URL: &str = "TEST_CLICKHOUSE_URL";
 
 /// What runs one suite.
 type Suite = fn(&Workspace) -> Outcome;
@@ -21,13 +29,15 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()>
         "it takes no arguments; for a part of it use cargo, pytest or `cargo xtask tidy`"
     );
     workspace::check_c_compiler()?;
-    let suites: [(&str, Suite); 6] = [
+    let suites: [(&str, Suite); 8] = [
         ("format", format),
         ("lints", lints),
         ("tidy", tidied),
         ("rust", rust_tests),
         ("doc tests", doc_tests),
         ("python sdk", python::run),
+        ("dashboards", dashboards_answer),
+        ("faults", faults_hold),
     ];
     let mut outcomes = Vec::new();
     for (name, suite) in suites {
@@ -53,21 +63,65 @@ fn tidied(workspace: &Workspace) -> Outcome {
     }
 }
 
+/// Runs all tests, with a ClickHouse for those that need one: the one `TEST_CLICKHOUSE_URL` names, or one of their own.
 fn rust_tests(workspace: &Workspace) -> Outcome {
+    if std::env::var_os(CLICKHOUSE_URL).is_some() {
+        return cargo_tests(workspace, None);
+    }
+    let folder = workspace.target.join("test-clickhouse");
+    // Missing on the first run.
+    std::fs::remove_dir_all(&folder).ok();
+    match Engine::start(workspace, &folder) {
+        Ok(engine) => cargo_tests(workspace, Some(&engine.url())),
+        Err(error) => Outcome::CouldNotRun(format!("{error:#}")),
+    }
+}
+
+fn cargo_tests(workspace: &Workspace, clickhouse: Option<&str>) -> Outcome {
+    let with_clickhouse = |arguments: &[&'static str]| {
+        let mut command = workspace.cargo(arguments.iter().copied());
+        command.envs(clickhouse.map(|url| (CLICKHOUSE_URL, url)));
+        command
+    };
     let nextest =
         workspace.cargo(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     if nextest {
         let arguments = ["nextest", "run", "--workspace", "--locked", "--no-fail-fast"];
-        return suite::counted(&mut workspace.cargo(arguments), suite::nextest);
+        return suite::counted(&mut with_clickhouse(&arguments), suite::nextest);
     }
     println!("cargo-nextest is not installed; using cargo test");
     let arguments = ["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"];
-    suite::counted(&mut workspace.cargo(arguments), suite::cargo_test)
+    suite::counted(&mut with_clickhouse(&arguments), suite::cargo_test)
 }
 
 fn doc_tests(workspace: &Workspace) -> Outcome {
     let arguments = ["test", "--workspace", "--locked", "--no-fail-fast", "--doc"];
     suite::counted(&mut workspace.cargo(arguments), suite::cargo_test)
+}
+
+/// Every panel of every dashboard returns data.
+fn dashboards_answer(workspace: &Workspace) -> Outcome {
+    let ran = debug_programs(workspace).and_then(|programs| dashboards::check::run(workspace, &programs));
+    match ran {
+        Ok(queries) => Outcome::Ran(Counts { passed: queries as u64, ..Counts::default() }),
+        Err(error) => Outcome::failed(&format!("{error:#}")),
+    }
+}
+
+/// Records survive what `cargo xtask prove faults` does to them, in short runs.
+fn faults_hold(workspace: &Workspace) -> Outcome {
+    let ran = debug_programs(workspace)
+        .and_then(|programs| faults::run_sized(workspace, "all", &programs, faults::Size::SHORT));
+    match ran {
+        Ok(()) => Outcome::Ran(Counts { passed: faults::count() as u64, ..Counts::default() }),
+        Err(error) => Outcome::failed(&format!("{error:#}")),
+    }
+}
+
+fn debug_programs(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let status = workspace.build(&["weir", "mock-provider", "load-generator"]).status()?;
+    ensure!(status.success(), "weir and the programs that load it do not build");
+    Ok(workspace.target.join("debug"))
 }
 
 fn summary(outcomes: &[(&str, Outcome)]) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The key and the token of every proof; both listeners are on loopback.
 pub(crate) const API_KEY: &str = "sk-weir-proof";
@@ -38,6 +38,14 @@ impl Process {
         let child =
             command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
         Ok(Self(child))
+    }
+
+    /// The memory it holds now, in MiB; Linux only.
+    pub(crate) fn memory_mib(&self) -> anyhow::Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib / 1024.0)
     }
 
     /// Asks the process to end.
@@ -71,13 +79,18 @@ pub(crate) struct Stage {
 impl Stage {
     /// Takes free ports and writes the configuration into a fresh folder.
     pub(crate) fn set(programs: PathBuf, folder: PathBuf) -> anyhow::Result<Self> {
+        Self::set_with(programs, folder, "")
+    }
+
+    /// The same, with more sections of settings.
+    pub(crate) fn set_with(programs: PathBuf, folder: PathBuf, settings: &str) -> anyhow::Result<Self> {
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
         }
         std::fs::create_dir_all(&folder)?;
         let [provider, listen, admin] = free_addresses()?;
         let text = format!(
-            "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\ndata_dir = \"{}\"\n[log]\nlevel = \"warn\"\n[providers.mock]\nkind = \"openai\"\nbase_url = \"http://{provider}/v1\"\napi_key = \"sk-mock\"\n",
+            "listen = \"{listen}\"\nadmin_listen = \"{admin}\"\ndata_dir = \"{}\"\n[log]\nlevel = \"warn\"\n[providers.mock]\nkind = \"openai\"\nbase_url = \"http://{provider}/v1\"\napi_key = \"sk-mock\"\n{settings}",
             folder.join("data").display()
         );
         std::fs::write(folder.join("weir.toml"), text)?;
@@ -108,9 +121,15 @@ impl Stage {
 
     /// Starts the gateway and waits until it is ready.
     pub(crate) fn start_gateway(&self) -> anyhow::Result<Process> {
+        self.start_gateway_with(&[])
+    }
+
+    /// The same, with more variables in its environment.
+    pub(crate) fn start_gateway_with(&self, variables: &[(&str, String)]) -> anyhow::Result<Process> {
         let mut command = Command::new(self.programs.join("weir"));
         command.args(["serve", "--config"]).arg(self.folder.join("weir.toml"));
         command.env("WEIR_API_KEY", API_KEY).env("WEIR_ADMIN_TOKEN", ADMIN_TOKEN);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         let process = Process::start(&mut command, &self.folder.join("weir.log"))?;
         wait_for(&format!("http://{}/readyz", self.listen))
             .with_context(|| format!("see {}", self.folder.join("weir.log").display()))?;
@@ -125,19 +144,89 @@ impl Stage {
         command
     }
 
-    /// How many records there are by status, read through the admin API page by page.
+    /// How many records there are by status.
     pub(crate) fn count_records(&self) -> anyhow::Result<BTreeMap<u64, u64>> {
         let mut counts = BTreeMap::new();
+        self.each_record(|call| {
+            *counts.entry(call["status"].as_u64().unwrap_or_default()).or_default() += 1
+        })?;
+        Ok(counts)
+    }
+
+    /// The ids of all records.
+    pub(crate) fn recorded_ids(&self) -> anyhow::Result<Vec<String>> {
+        let mut ids = Vec::new();
+        self.each_record(|call| ids.extend(call["id"].as_str().map(str::to_owned)))?;
+        Ok(ids)
+    }
+
+    /// Makes one call in this user's name and returns its id.
+    pub(crate) fn call(&self, user: &str) -> anyhow::Result<String> {
+        let body = json!({"model": "mock-model", "messages": [{"role": "user", "content": "Hello"}]});
+        let url = format!("http://{}/v1/chat/completions", self.listen);
+        let bearer = format!("Bearer {API_KEY}");
+        let answer =
+            ureq::post(url).header("authorization", &bearer).header("weir-user", user).send_json(body)?;
+        let id = answer.headers().get("weir-call-id").context("the answer carries no id")?;
+        Ok(id.to_str()?.to_owned())
+    }
+
+    /// Asks for a chat completion, and reads the answer to its end.
+    pub(crate) fn say(&self, body: &Value) -> anyhow::Result<()> {
+        let url = format!("http://{}/v1/chat/completions", self.listen);
+        let bearer = format!("Bearer {API_KEY}");
+        ureq::post(url).header("authorization", &bearer).send_json(body)?.body_mut().read_to_string()?;
+        Ok(())
+    }
+
+    /// Scores a call.
+    pub(crate) fn judge(&self, id: &str) -> anyhow::Result<()> {
+        let url = format!("http://{}/v1/feedback", self.listen);
+        let bearer = format!("Bearer {API_KEY}");
+        let score = json!({"call_id": id, "name": "helpful", "value": 1});
+        ureq::post(url).header("authorization", &bearer).send_json(score)?;
+        Ok(())
+    }
+
+    /// Comes with a wrong key.
+    pub(crate) fn knock(&self) {
+        let url = format!("http://{}/v1/models", self.listen);
+        // It is refused; that is what it is for.
+        ureq::get(url).header("authorization", "Bearer sk-wrong").call().ok();
+    }
+
+    /// The admin listener's address.
+    pub(crate) const fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// One metric's value, by its name and labels as they are printed.
+    pub(crate) fn metric(&self, name: &str) -> anyhow::Result<f64> {
+        let text = ureq::get(format!("http://{}/metrics", self.admin)).call()?.body_mut().read_to_string()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        // A counter with labels that never counted is not printed.
+        line.map_or(Ok(0.0), |value| value.parse().with_context(|| format!("{name} is {value}")))
+    }
+
+    /// What the gateway wants its operator to know.
+    pub(crate) fn notices(&self) -> anyhow::Result<Vec<String>> {
+        let ready: Value =
+            ureq::get(format!("http://{}/readyz", self.admin)).call()?.body_mut().read_json()?;
+        let notices = ready["notices"].as_array().context("/readyz has no notices")?;
+        Ok(notices.iter().filter_map(|notice| notice.as_str().map(str::to_owned)).collect())
+    }
+
+    fn each_record(&self, mut see: impl FnMut(&Value)) -> anyhow::Result<()> {
         let mut cursor = String::new();
         loop {
-            let url = format!("http://{}/api/v1/calls?limit={PAGE}&from=-1h{cursor}", self.admin);
+            let url = format!("http://{}/api/v1/calls?limit={PAGE}{cursor}", self.admin);
             let bearer = format!("Bearer {ADMIN_TOKEN}");
             let page: Value =
                 ureq::get(&url).header("authorization", &bearer).call()?.body_mut().read_json()?;
             for call in page["data"].as_array().context("the page holds no data")? {
-                *counts.entry(call["status"].as_u64().unwrap_or_default()).or_default() += 1;
+                see(call);
             }
-            let Some(next) = page["next_cursor"].as_str() else { return Ok(counts) };
+            let Some(next) = page["next_cursor"].as_str() else { return Ok(()) };
             cursor = format!("&cursor={next}");
         }
     }

@@ -1,10 +1,11 @@
 //! The suite of the official Python SDK against the real binary, in a virtual environment under cargo's target folder.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use crate::python;
 use crate::test::suite::{self, Outcome};
-use crate::workspace::{Workspace, is_there};
+use crate::workspace::Workspace;
 
 /// Where the suite and the list of its packages are.
 const SUITE: &str = "gateway/tests/sdk";
@@ -16,7 +17,7 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
         Ok(weir) => weir,
         Err(why) => return Outcome::failed(&why),
     };
-    let python = match prepare(workspace, &suite.join("requirements.txt")) {
+    let python = match python::environment(workspace, "sdk-venv", &suite.join("requirements.txt"), &[]) {
         Ok(python) => python,
         Err(why) => return Outcome::CouldNotRun(why),
     };
@@ -32,55 +33,5 @@ fn build(workspace: &Workspace) -> Result<PathBuf, String> {
         Ok(status) if status.success() => Ok(workspace.target.join("debug/weir")),
         Ok(_) => Err("weir does not build".to_owned()),
         Err(error) => Err(error.to_string()),
-    }
-}
-
-/// Makes the environment, or takes the one that was made from the same list; returns its Python.
-fn prepare(workspace: &Workspace, list: &Path) -> Result<PathBuf, String> {
-    let wanted = std::fs::read_to_string(list).map_err(|error| format!("{}: {error}", list.display()))?;
-    let folder = workspace.target.join("sdk-venv");
-    let python = folder.join("bin/python");
-    let made_from = folder.join("requirements.txt");
-    let kept = std::fs::read_to_string(&made_from).is_ok_and(|made_from| made_from == wanted);
-    if kept && is_there(&python.display().to_string()) {
-        println!("using {}", folder.display());
-        return Ok(python);
-    }
-    make(&folder)?;
-    println!("installing {} into {}", list.display(), folder.display());
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(list);
-    quietly(&mut pip, "pip cannot install the packages (it needs a Python package index)")?;
-    std::fs::write(&made_from, wanted).map_err(|error| error.to_string())?;
-    Ok(python)
-}
-
-fn make(folder: &Path) -> Result<(), String> {
-    println!("making {}", folder.display());
-    let mut venv = Command::new("python3");
-    venv.args(["-m", "venv", "--clear"]).arg(folder);
-    let Err(why) = quietly(&mut venv, "python3 cannot make a virtual environment") else { return Ok(()) };
-    if !rustix::process::geteuid().is_root() || !is_there("apt-get") {
-        return Err(format!("{why}; install it: apt-get install python3 python3-venv"));
-    }
-    println!("{why}; installing python3-venv with apt-get");
-    let apt = "apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 python3-venv";
-    quietly(Command::new("sh").args(["-c", apt]), "apt-get cannot install python3-venv")?;
-    quietly(&mut venv, "python3 cannot make a virtual environment")
-}
-
-/// Runs a command and shows what it printed only if it fails.
-fn quietly(command: &mut Command, failed: &str) -> Result<(), String> {
-    match command.output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            eprintln!(
-                "{}{}",
-                String::from_utf8_lossy(&output.stdout),
-                String::from_utf8_lossy(&output.stderr)
-            );
-            Err(failed.to_owned())
-        }
-        Err(error) => Err(format!("{failed}: {error}")),
     }
 }

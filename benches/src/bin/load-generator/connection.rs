@@ -28,6 +28,8 @@ pub(crate) struct Answer {
     pub(crate) body_bytes: u64,
     pub(crate) body_reads: u64,
     pub(crate) keep_alive: bool,
+    /// `weir-call-id`, where it was sent.
+    pub(crate) call_id: Option<String>,
 }
 
 /// How the end of a body is known.
@@ -41,6 +43,7 @@ struct Head {
     status: u16,
     framing: Framing,
     keep_alive: bool,
+    call_id: Option<String>,
 }
 
 impl Connection {
@@ -71,6 +74,7 @@ impl Connection {
             body_bytes,
             body_reads: self.reads - reads_before + 1,
             keep_alive: head.keep_alive,
+            call_id: head.call_id,
         })
     }
 
@@ -80,7 +84,7 @@ impl Connection {
             .ok()
             .and_then(|line| line.split(' ').nth(1)?.parse().ok())
             .ok_or(ErrorKind::InvalidData)?;
-        let mut head = Head { status, framing: Framing::UntilClosed, keep_alive: true };
+        let mut head = Head { status, framing: Framing::UntilClosed, keep_alive: true, call_id: None };
         loop {
             let line = self.read_line()?;
             if line.is_empty() {
@@ -94,6 +98,7 @@ impl Connection {
                 }
                 ("transfer-encoding", "chunked") => head.framing = Framing::Chunked,
                 ("connection", "close") => head.keep_alive = false,
+                ("weir-call-id", id) => head.call_id = Some(id.to_owned()),
                 _ => {}
             }
         }

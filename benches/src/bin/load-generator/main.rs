@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! load-generator --url http://127.0.0.1:9100/v1/chat/completions --body FILE [--body FILE]... [-H 'K: V']...
-//!                [--conc N] [--secs S] [--rate R]
+//!                [--conc N] [--secs S] [--rate R] [--ids FILE]
 //! ```
 //!
 //! Without `--rate` it is a closed loop: each connection sends as soon as it has its answer. With `--rate` it is an
 //! open loop: request i is due at start + i / R whatever the server does, the next free connection sends it, and its
 //! latency counts from the time it was *due*, so that a stall is charged to every request it delayed. Threads sleep in
 //! the kernel with a timer slack of 1 µs: an async runtime's timers are a millisecond apart. Bodies take turns.
+//!
+//! With `--ids` the ids of the calls whose answers came whole are written to a file, one to a line.
 //!
 //! It prints one JSON object: `ok`, `errors` (all that is not a whole 200), `statuses`, `refused` (no connection),
 //! `broken` (the connection ended before the answer did), `rps`, `total_us`, `ttfb_us` (first byte of the answer's
@@ -43,10 +45,11 @@ struct Load {
     start: Duration,
     end: Duration,
     next: AtomicU64,
+    keeps_ids: bool,
 }
 
 fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::of_process(&["url", "body", "H", "conc", "secs", "rate"])?;
+    let arguments = Arguments::of_process(&["url", "body", "H", "conc", "secs", "rate", "ids"])?;
     let connections: usize = arguments.number("conc", 1)?;
     let load = Arc::new(Load::new(&arguments)?);
     let spawn = |_| {
@@ -59,6 +62,9 @@ fn main() -> anyhow::Result<()> {
         all.add(thread.join().ok().context("a thread of the load generator ended by itself")?);
     }
     let seconds = load.clock.monotonic().saturating_sub(load.start).as_secs_f64();
+    if let (Some(file), Some(ids)) = (arguments.all("ids").last(), &all.ids) {
+        std::fs::write(file, ids.iter().fold(String::new(), |text, id| text + id + "\n"))?;
+    }
     println!("{}", all.print(seconds));
     Ok(())
 }
@@ -82,6 +88,7 @@ impl Load {
             end: start + Duration::from_secs_f64(arguments.number("secs", 3.0)?),
             clock,
             next: AtomicU64::new(0),
+            keeps_ids: !arguments.all("ids").is_empty(),
         })
     }
 
@@ -90,7 +97,7 @@ impl Load {
         if let Err(error) = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000)) {
             eprintln!("timers stay coarse: {error}");
         }
-        let mut report = Report::default();
+        let mut report = Report { ids: self.keeps_ids.then(Vec::new), ..Report::default() };
         let mut connection = Connection::open(&self.host).ok();
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);

@@ -17,6 +17,8 @@ pub(crate) struct Report {
     pub(crate) broken: u64,
     body_bytes: u64,
     body_reads: u64,
+    /// The ids of whole answers, when they are asked for.
+    pub(crate) ids: Option<Vec<String>>,
 }
 
 impl Report {
@@ -30,6 +32,9 @@ impl Report {
         self.ttfb_us.push(answer.first_byte.saturating_sub(from).as_micros() as u32);
         self.body_bytes += answer.body_bytes;
         self.body_reads += answer.body_reads;
+        if let Some(ids) = &mut self.ids {
+            ids.extend(answer.call_id.clone());
+        }
     }
 
     /// Takes in what another thread saw.
@@ -40,6 +45,7 @@ impl Report {
         self.broken += other.broken;
         self.body_bytes += other.body_bytes;
         self.body_reads += other.body_reads;
+        self.ids.get_or_insert_default().extend(other.ids.unwrap_or_default());
         for (status, count) in other.statuses {
             *self.statuses.entry(status).or_default() += count;
         }

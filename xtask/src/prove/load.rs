@@ -1,0 +1,77 @@
+//! Load on a gateway: how many calls were made, and the ids of those whose answers came whole.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+use crate::prove::gateway::Stage;
+
+/// Connections that share the load.
+const CONNECTIONS: u32 = 32;
+
+/// A running load generator.
+pub(crate) struct Load {
+    generator: Child,
+    ids: PathBuf,
+}
+
+/// What a load generator saw.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// Calls that were sent, answered or not.
+    pub(crate) made: u64,
+    /// Calls answered whole with 200.
+    pub(crate) answered: u64,
+    /// Their ids.
+    pub(crate) ids: Vec<String>,
+    /// The generator's whole report.
+    pub(crate) report: Value,
+}
+
+impl Load {
+    /// Starts `rate` calls a second for `seconds`.
+    pub(crate) fn start(stage: &Stage, stream: bool, rate: u32, seconds: u32) -> anyhow::Result<Self> {
+        Self::start_saying(stage, "Does anything get lost?", stream, (rate, seconds))
+    }
+
+    /// The same, each call with some twenty kilobytes to say that do not compress.
+    pub(crate) fn start_long(stage: &Stage, rate: u32, seconds: u32) -> anyhow::Result<Self> {
+        let mut state = 1_u64;
+        let mut word = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            format!("{:013x} ", state >> 12)
+        };
+        let said: String = (0..1_500).map(|_| word()).collect();
+        Self::start_saying(stage, &said, false, (rate, seconds))
+    }
+
+    fn start_saying(stage: &Stage, said: &str, stream: bool, load: (u32, u32)) -> anyhow::Result<Self> {
+        let name = if stream { "stream" } else { "whole" };
+        let (body, ids) =
+            (stage.folder.join(format!("{name}.json")), stage.folder.join(format!("{name}.ids")));
+        let messages = json!([{ "role": "user", "content": said }]);
+        std::fs::write(
+            &body,
+            json!({ "model": "mock-model", "messages": messages, "stream": stream }).to_string(),
+        )?;
+        let (rate, seconds) = (load.0.to_string(), load.1.to_string());
+        let connections = CONNECTIONS.to_string();
+        let mut command: Command =
+            stage.load(&body, &["--conc", &connections, "--rate", &rate, "--secs", &seconds, "--ids"]);
+        command.arg(&ids);
+        let generator = command.stdout(Stdio::piped()).spawn().context("cannot start the load generator")?;
+        Ok(Self { generator, ids })
+    }
+
+    /// Waits for the end of the load.
+    pub(crate) fn finish(self) -> anyhow::Result<Loaded> {
+        let output = self.generator.wait_with_output()?;
+        ensure!(output.status.success(), "the load generator ended with {}", output.status);
+        let report: Value = serde_json::from_slice(&output.stdout)?;
+        let count = |key: &str| report[key].as_u64().unwrap_or_default();
+        let ids = std::fs::read_to_string(&self.ids)?.lines().map(str::to_owned).collect();
+        Ok(Loaded { made: count("ok") + count("errors"), answered: count("ok"), ids, report })
+    }
+}
