@@ -3,6 +3,7 @@
 
 mod attributes;
 mod contents;
+pub mod export;
 mod ingest;
 mod json;
 mod names;
