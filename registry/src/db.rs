@@ -42,6 +42,9 @@ pub(crate) enum Tx {
 /// Work done inside a write transaction. It may run more than once.
 pub(crate) type Work<I, T> = for<'t> fn(&'t mut Writing, &'t I) -> BoxFuture<'t, Result<T>>;
 
+/// Work done inside a transaction that makes no revision. It may run more than once.
+pub(crate) type Chore<I, T> = for<'t> fn(&'t mut Tx, &'t I) -> BoxFuture<'t, Result<T>>;
+
 /// A write transaction and the number of the revision it makes.
 #[derive(Debug)]
 pub(crate) struct Writing {
@@ -78,15 +81,30 @@ impl Db {
     ///
     /// Belongs into a task of its own: a future dropped halfway may have committed or not.
     pub(crate) async fn write<I, T>(&self, input: &I, work: Work<I, T>) -> Result<T> {
-        let mut wait = FIRST_WAIT;
-        for _ in 1..TRIES {
-            match self.write_once(input, work).await {
-                Err(StoreError::Unavailable(error)) if lost_a_race(&*error) => tokio::time::sleep(wait).await,
-                answer => return answer,
-            }
-            wait *= 2;
+        let mut tries = Tries::default();
+        loop {
+            let answer = self.write_once(input, work).await;
+            let Some(wait) = tries.wait_after(&answer) else { return answer };
+            tokio::time::sleep(wait).await;
         }
-        self.write_once(input, work).await
+    }
+
+    /// The same for what no node serves calls by, such as the state of a job: it makes no revision, so that nobody
+    /// looks for something to take in. The first row it locks must be one that all who touch the others lock first.
+    pub(crate) async fn chore<I, T>(&self, input: &I, work: Chore<I, T>) -> Result<T> {
+        let mut tries = Tries::default();
+        loop {
+            let answer = self.chore_once(input, work).await;
+            let Some(wait) = tries.wait_after(&answer) else { return answer };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn chore_once<I, T>(&self, input: &I, work: Chore<I, T>) -> Result<T> {
+        let mut tx = self.exclusive().await?;
+        let answer = work(&mut tx, input).await?;
+        tx.commit().await?;
+        Ok(answer)
     }
 
     async fn write_once<I, T>(&self, input: &I, work: Work<I, T>) -> Result<T> {
@@ -165,6 +183,22 @@ impl Tx {
         match self {
             Self::Sqlite(tx) => Ok(tx.commit().await?),
         }
+    }
+}
+
+/// How often a transaction was tried.
+#[derive(Default)]
+struct Tries(u32);
+
+impl Tries {
+    /// How long to wait before trying again; `None` when the answer stands.
+    fn wait_after<T>(&mut self, answer: &Result<T>) -> Option<Duration> {
+        let Err(StoreError::Unavailable(error)) = answer else { return None };
+        if !lost_a_race(&**error) || self.0 + 1 >= TRIES {
+            return None;
+        }
+        self.0 += 1;
+        Some(FIRST_WAIT * (1 << (self.0 - 1)))
     }
 }
 

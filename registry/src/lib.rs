@@ -1,9 +1,11 @@
-//! What people define: prompts and their versions, labels, virtual keys, admin tokens and saved views.
+//! What people define: prompts and their versions, labels, virtual keys, admin tokens, saved views, alerts and
+//! webhooks.
 //!
 //! [`Registry`] opens the database and has every verb. The path of a call reads [`Snapshot`] and
 //! [`Registry::resolve`], which answer from memory; everything that writes makes the next snapshot before it
 //! returns, so that a label moved here serves on the next call.
 
+pub mod alerts;
 mod bootstrap;
 mod cache;
 pub mod canonical;
@@ -13,6 +15,7 @@ mod db;
 pub mod error;
 pub mod files;
 pub mod keys;
+pub mod lease;
 pub mod paging;
 pub mod prompts;
 pub mod roles;
@@ -21,6 +24,7 @@ pub mod snapshot;
 pub mod template;
 pub mod tokens;
 pub mod views;
+pub mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +34,7 @@ use tokio::sync::Mutex;
 use tracing::error;
 use vocab::Clock;
 
+pub use alerts::{Alert, AlertChange, NewAlert};
 pub use bootstrap::{Bootstrap, DEFAULT_PROJECT};
 pub use credentials::{KEY_PREFIX, TOKEN_PREFIX};
 pub use error::{OpenError, StoreError};
@@ -45,9 +50,10 @@ pub use signing::SigningSecret;
 pub use snapshot::Snapshot;
 pub use tokens::{AdminToken, BOOTSTRAP_OWNER, NewToken};
 pub use views::{NewView, SavedView, ViewChange, ViewContent, ViewKind};
+pub use webhooks::{NewWebhook, Webhook, WebhookChange};
 
 use cache::VersionCache;
-use db::{Db, Work, sqlite};
+use db::{Chore, Db, Work, sqlite};
 
 /// Everything people define, kept in a database and held in memory. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -118,6 +124,17 @@ impl Registry {
 
     fn versions(&self) -> &VersionCache {
         &self.0.versions
+    }
+
+    /// Runs a write that makes no revision, in a task of its own.
+    async fn chore<I, T>(&self, input: I, work: Chore<I, T>) -> Result<T, StoreError>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let registry = self.clone();
+        let task = tokio::spawn(async move { registry.0.db.chore(&input, work).await });
+        task.await.unwrap_or_else(|died| Err(StoreError::Unavailable(Box::new(died))))
     }
 
     /// Runs a write and takes it into the snapshot, in a task of its own: a caller that goes away meanwhile

@@ -15,11 +15,11 @@ use crate::StoreError;
 pub enum Role {
     /// Reads.
     Viewer,
-    /// Writes prompts and unprotected labels; scores calls, saves views.
+    /// Writes prompts, unprotected labels and alerts; scores calls, saves views.
     Editor,
     /// Moves protected labels, rolls back.
     Releaser,
-    /// Issues keys and tokens, deletes records.
+    /// Issues keys and tokens, says where events are sent, deletes records.
     Admin,
 }
 
@@ -36,6 +36,10 @@ pub enum Permission {
     Release,
     /// Delete records, mend the outbox.
     Operate,
+    /// Make, change, mute and delete alert rules.
+    WriteAlerts,
+    /// Say where events are sent.
+    WriteWebhooks,
     /// Issue, change and revoke keys and tokens.
     Administer,
 }
@@ -65,9 +69,10 @@ impl Permission {
     pub const fn least_role(self) -> Role {
         match self {
             Self::Read => Role::Viewer,
-            Self::WritePrompts | Self::Annotate => Role::Editor,
+            // An alert watches and tells; where it may tell is for admins to say.
+            Self::WritePrompts | Self::Annotate | Self::WriteAlerts => Role::Editor,
             Self::Release => Role::Releaser,
-            Self::Operate | Self::Administer => Role::Admin,
+            Self::WriteWebhooks | Self::Operate | Self::Administer => Role::Admin,
         }
     }
 
@@ -79,6 +84,8 @@ impl Permission {
             Self::Annotate => "give scores or save views",
             Self::Release => "release or roll back",
             Self::Operate => "delete records or mend the outbox",
+            Self::WriteAlerts => "change alerts",
+            Self::WriteWebhooks => "change webhooks",
             Self::Administer => "manage keys and tokens",
         }
     }

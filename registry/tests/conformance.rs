@@ -8,6 +8,8 @@
     reason = "a case fails where the registry does not do as it should"
 )]
 
+#[path = "conformance/alerts.rs"]
+mod alerts;
 #[path = "conformance/bench.rs"]
 mod bench;
 #[path = "conformance/keys.rs"]
@@ -24,6 +26,8 @@ mod resolving;
 mod versions;
 #[path = "conformance/views.rs"]
 mod views;
+#[path = "conformance/webhooks.rs"]
+mod webhooks;
 
 use bench::{Bench, Engine};
 
@@ -125,6 +129,34 @@ macro_rules! conformance {
                 one_of_many_gets_a_name,
                 a_caller_who_goes_away_leaves_whole_writes,
                 readers_see_whole_writes,
+            }
+            webhooks {
+                a_webhook_is_found_as_it_was_made_without_its_secrets,
+                a_webhook_changes_only_from_where_it_was_expected,
+                events_nobody_raises_are_refused,
+                only_admins_say_where_events_are_sent,
+                an_event_is_queued_for_whoever_subscribes,
+                fifty_claimers_never_get_the_same_delivery,
+                a_claim_that_came_to_nothing_is_due_again,
+                a_failed_try_waits_for_its_time,
+                a_claim_brings_what_sending_takes,
+                a_delivery_is_replayed_as_one_of_its_own,
+                deliveries_are_bounded_in_number_and_time,
+                a_deleted_webhook_takes_its_deliveries_along,
+            }
+            alerts {
+                a_rule_is_found_as_it_was_made,
+                what_a_rule_cannot_mean_is_refused_by_its_field,
+                editors_write_alerts_and_viewers_do_not,
+                another_condition_starts_anew_and_another_name_does_not,
+                an_evaluation_is_stored_whole_and_told_once,
+                of_many_who_evaluate_the_same_one_is_believed,
+                an_evaluation_of_a_rule_that_changed_is_dropped,
+                rules_are_due_by_when_they_were_evaluated,
+                a_history_is_bounded,
+                a_webhook_that_an_alert_names_stays,
+                a_lease_is_one_holders_until_it_ends,
+                one_of_fifty_gets_the_lease,
             }
         }
     };

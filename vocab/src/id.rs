@@ -21,6 +21,16 @@ pub enum Token {}
 pub enum Prompt {}
 /// What a saved view is identified by.
 pub enum View {}
+/// What a place that is told of events is identified by.
+pub enum Webhook {}
+/// What something that happened is identified by, however often it is told.
+pub enum Event {}
+/// What the telling of one event to one receiver is identified by.
+pub enum Delivery {}
+/// What an alert rule is identified by.
+pub enum Alert {}
+/// What one entry of an alert's history is identified by.
+pub enum AlertTurn {}
 
 /// The id of an `Of`.
 pub struct Id<Of>(Uuid, PhantomData<fn() -> Of>);

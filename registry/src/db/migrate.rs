@@ -19,8 +19,9 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration { number: 1, sql: include_str!("../../migrations/0001_registry.sql") },
+    Migration { number: 2, sql: include_str!("../../migrations/0002_alerts.sql") },
     Migration { number: 3, sql: include_str!("../../migrations/0003_views.sql") },
 ];
 

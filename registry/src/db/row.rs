@@ -1,5 +1,7 @@
 //! A row read by column name and type.
 
+use std::str::FromStr;
+
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Sqlite, Type};
@@ -58,8 +60,13 @@ impl Row {
     }
 
     /// A text column parsed into what it stands for.
-    pub(crate) fn parsed<T: std::str::FromStr>(&self, column: &str) -> Result<T> {
-        self.text(column)?.parse().map_err(|_| StoreError::unreadable(column))
+    pub(crate) fn parsed<T: FromStr>(&self, column: &str) -> Result<T> {
+        self.maybe_parsed(column)?.ok_or_else(|| null(column))
+    }
+
+    pub(crate) fn maybe_parsed<T: FromStr>(&self, column: &str) -> Result<Option<T>> {
+        let text = self.maybe_text(column)?;
+        text.map(|text| text.parse().map_err(|_| StoreError::unreadable(column))).transpose()
     }
 
     /// A text column that holds JSON.
