@@ -5,7 +5,9 @@
 
 mod address;
 mod connection;
+mod encode;
 mod migrate;
+mod rowbinary;
 pub mod schema;
 mod trouble;
 pub mod words;

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::address::Address;
 use super::migrate::{self, MigrateError};
-use super::schema::Place;
+use super::schema::{Place, literal};
 use super::trouble::Trouble;
 use crate::store::QueryError;
 
@@ -57,7 +57,7 @@ impl Connection {
     /// all servers.
     pub(crate) fn everywhere(&self, table: &str) -> String {
         match &self.cluster {
-            Some(cluster) => format!("{table}_local ON CLUSTER {}", super::schema::quoted(cluster)),
+            Some(cluster) => format!("{table}_local ON CLUSTER {}", literal(cluster)),
             None => table.to_owned(),
         }
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
 use super::connection::Connection;
-use super::schema::{MIGRATIONS, quoted};
+use super::schema::{MIGRATIONS, literal, quoted};
 use super::trouble::Trouble;
 
 /// How long a node waits for another that is migrating before it says so.
@@ -179,8 +179,4 @@ fn lock(connection: &Connection) -> String {
 
 fn digest_of(text: &str) -> String {
     Sha256::digest(text).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }

@@ -199,7 +199,7 @@ impl Place<'_> {
     fn write_on_cluster(self, out: &mut String) {
         if let Some(cluster) = self.cluster {
             // Writing to a string cannot fail.
-            write!(out, "ON CLUSTER {}", quoted(cluster)).unwrap_or_default();
+            write!(out, "ON CLUSTER {}", literal(cluster)).unwrap_or_default();
         }
     }
 
@@ -224,8 +224,8 @@ impl Place<'_> {
             out,
             "CREATE TABLE IF NOT EXISTS {database}.{table} ON CLUSTER {} AS {database}.{table}_local \
              ENGINE = Distributed({}, {database}, {table}_local, {key})",
-            quoted(cluster),
-            quoted(cluster),
+            literal(cluster),
+            literal(cluster),
         )
         .unwrap_or_default();
     }
@@ -234,6 +234,11 @@ impl Place<'_> {
 /// A name as SQL has it between backticks.
 pub fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
+}
+
+/// A text as SQL has it between quotes.
+pub(crate) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 #[cfg(test)]
@@ -290,13 +295,13 @@ mod tests {
     fn a_cluster_has_replicated_tables_and_one_over_all_of_them() {
         let statements = all(Some("main"));
         assert_eq!(statements.len(), 17);
-        assert!(statements.iter().all(|statement| statement.contains("ON CLUSTER `main`")));
+        assert!(statements.iter().all(|statement| statement.contains("ON CLUSTER 'main'")));
         let calls = statements.iter().find(|statement| statement.contains("weir`.calls_local ON")).unwrap();
         assert!(calls.contains("ENGINE = ReplicatedMergeTree\n"), "{calls}");
         assert_eq!(
             statements[1],
-            "CREATE TABLE IF NOT EXISTS `weir`.calls ON CLUSTER `main` AS `weir`.calls_local \
-             ENGINE = Distributed(`main`, `weir`, calls_local, cityHash64(id))"
+            "CREATE TABLE IF NOT EXISTS `weir`.calls ON CLUSTER 'main' AS `weir`.calls_local \
+             ENGINE = Distributed('main', `weir`, calls_local, cityHash64(id))"
         );
         let feed = statements.iter().find(|statement| statement.contains("calls_by_model_feed")).unwrap();
         assert!(
