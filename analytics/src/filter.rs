@@ -29,7 +29,14 @@ pub enum Test {
     Is(Field, Vec<Pattern>),
     /// A measure lies within one of these.
     Counts(Measure, Vec<Bound>),
+    /// A score of this name lies within one of these: any that was given to the call itself, to its trace or to
+    /// its session. Numbers are in billionths ([`SCORE_UNIT`]).
+    Scored(String, Vec<Bound>),
 }
+
+/// What a score of 1 is in a bound. A score lies exactly at a bound when it is the float closest to it, which is
+/// what `number as f64 / SCORE_UNIT` gives.
+pub const SCORE_UNIT: f64 = 1e9;
 
 /// Fields that hold words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +147,18 @@ impl Comparison {
         }
     }
 
+    /// Whether a score compares so with a bound's number.
+    pub fn holds_for(self, score: f64, number: i64) -> bool {
+        let bound = number as f64 / SCORE_UNIT;
+        match self {
+            Self::Equal => score == bound,
+            Self::Less => score < bound,
+            Self::AtMost => score <= bound,
+            Self::More => score > bound,
+            Self::AtLeast => score >= bound,
+        }
+    }
+
     const fn sign(self) -> &'static str {
         match self {
             Self::Equal => ":",
@@ -210,6 +229,13 @@ impl fmt::Display for Term {
             Test::Counts(measure, bounds) => {
                 write!(f, "{measure}{}", bounds.first().map_or(":", sign_of))?;
                 write_list(f, bounds.iter().map(|bound| Measured(*measure, bound)))
+            }
+            Test::Scored(name, bounds) => {
+                f.write_str("score.")?;
+                write_word(f, name)?;
+                f.write_str(bounds.first().map_or(":", sign_of))?;
+                // A score's billionths print as a dollar's do.
+                write_list(f, bounds.iter().map(|bound| Measured(Measure::Cost, bound)))
             }
         }
     }

@@ -5,6 +5,7 @@
 //! term   = "-"? ( word | quoted | field ":" value ("," value)* | measure ("<"|"<="|">"|">=") number )
 //! value  = ( word | quoted ) "*"?               values are ORed; `*` alone: any value at all
 //! field  = name | ("metadata" | "variable") "." ( word | quoted )
+//! measure = name | "score" "." ( word | quoted )
 //! quoted = '"' ( any | "\\" any )* '"'
 //! ```
 
@@ -16,7 +17,7 @@ use std::fmt;
 use serde::Serialize;
 
 use self::scanner::Scanner;
-use crate::filter::{Comparison, FIELDS, Field, Filter, MEASURES, Measure, Term, Test};
+use crate::filter::{Bound, Comparison, FIELDS, Field, Filter, MEASURES, Measure, Term, Test};
 
 /// The longest search text, in bytes.
 pub const QUERY_BYTES: usize = 8 * 1024;
@@ -69,7 +70,14 @@ fn term(scanner: &mut Scanner<'_>) -> Result<Term, Problem> {
     let negated = scanner.takes_minus();
     let test = match subject(scanner)? {
         Some(Subject::Words(field)) => words(scanner, field)?,
-        Some(Subject::Numbers(measure)) => numbers(scanner, measure)?,
+        Some(Subject::Numbers(measure)) => Test::Counts(
+            measure,
+            numbers(scanner, &measure, |at, sign, word| value::bound(measure, sign, at, word))?,
+        ),
+        Some(Subject::Scores(name)) => {
+            let bounds = numbers(scanner, &format_args!("score.{name}"), value::score)?;
+            Test::Scored(name, bounds)
+        }
         None => Test::Says(spoken(scanner)?),
     };
     Ok(Term { negated, test })
@@ -79,6 +87,7 @@ fn term(scanner: &mut Scanner<'_>) -> Result<Term, Problem> {
 enum Subject {
     Words(Field),
     Numbers(Measure),
+    Scores(String),
 }
 
 /// Reads a field's name up to its sign; leaves the scanner alone when there is none.
@@ -99,9 +108,7 @@ fn subject(scanner: &mut Scanner<'_>) -> Result<Option<Subject>, Problem> {
         Some(key) if key.is_empty() => {
             return problem(start.position(), format!("write a key after `{name}.`"));
         }
-        Some(_) if name == "score" => {
-            return problem(start.position(), "searching by score is not supported yet");
-        }
+        Some(key) if name == "score" => Some(Subject::Scores(key)),
         Some(key) if name == "metadata" => Some(Subject::Words(Field::Metadata(key))),
         Some(key) => Some(Subject::Words(Field::Variable(key))),
     };
@@ -125,17 +132,16 @@ fn plain_subject(name: &str) -> Option<Subject> {
 }
 
 fn unknown_field(name: &str) -> String {
-    if matches!(name, "metadata" | "variable") {
-        return format!("`{name}` needs a key: write `{name}.<key>:value`");
-    }
-    if name == "score" {
-        return "searching by score is not supported yet".to_owned();
+    match name {
+        "metadata" | "variable" => return format!("`{name}` needs a key: write `{name}.<key>:value`"),
+        "score" => return "`score` needs a name: write `score.<name>>0.5`".to_owned(),
+        _ => {}
     }
     let names: Vec<_> =
         FIELDS.iter().map(|(name, _)| *name).chain(MEASURES.iter().map(|(name, _)| *name)).collect();
     format!(
         "there is no field `{name}`: put the text in quotes to search for it, or use one of {}, metadata.<key>, \
-         variable.<key>",
+         variable.<key>, score.<name>",
         names.join(", ")
     )
 }
@@ -149,16 +155,21 @@ fn words(scanner: &mut Scanner<'_>, field: Field) -> Result<Test, Problem> {
     Ok(Test::Is(field, patterns))
 }
 
-fn numbers(scanner: &mut Scanner<'_>, measure: Measure) -> Result<Test, Problem> {
+/// Reads a sign and the number behind it, or after `:` a list of numbers.
+fn numbers(
+    scanner: &mut Scanner<'_>,
+    subject: &dyn fmt::Display,
+    read: impl Fn(usize, Comparison, &Word) -> Result<Bound, Problem>,
+) -> Result<Vec<Bound>, Problem> {
     let comparison = scanner.sign().unwrap_or(Comparison::Equal);
-    let bounds = list(scanner, |at, word| value::bound(measure, comparison, at, &word))?;
+    let bounds = list(scanner, |at, word| read(at, comparison, &word))?;
     if comparison != Comparison::Equal && bounds.len() > 1 {
         return problem(
             scanner.position(),
-            format!("`{measure}` is compared with one number: leave out the list"),
+            format!("`{subject}` is compared with one number: leave out the list"),
         );
     }
-    Ok(Test::Counts(measure, bounds))
+    Ok(bounds)
 }
 
 /// A value as written: its text, whether it stood in quotes, and whether a `*` followed.

@@ -62,4 +62,9 @@ impl ScoreSource {
             Self::Link => "link",
         }
     }
+
+    /// The source this word stands for; an unknown one is `api`.
+    pub fn from_word(word: &str) -> Self {
+        [Self::Feedback, Self::Link].into_iter().find(|source| source.as_str() == word).unwrap_or(Self::Api)
+    }
 }

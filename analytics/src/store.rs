@@ -35,6 +35,18 @@ pub enum Entry<'r> {
     Score(&'r Score),
 }
 
+impl<'r> From<&'r Span> for Entry<'r> {
+    fn from(span: &'r Span) -> Self {
+        Self::Span(span)
+    }
+}
+
+impl<'r> From<&'r Score> for Entry<'r> {
+    fn from(score: &'r Score) -> Self {
+        Self::Score(score)
+    }
+}
+
 /// What is on its way into a store, made one at a time as the store asks for it.
 pub type Entries<'a, 'r> = &'a mut (dyn Iterator<Item = Entry<'r>> + 'a);
 

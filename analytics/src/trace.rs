@@ -11,6 +11,13 @@ use crate::store::Cursor;
 
 pub use tree::{Node, SpanDetail, Tree, Used, assemble};
 
+/// The most calls of one trace a store gives out.
+pub const TRACE_CALLS: usize = 1_000;
+/// The most spans of one trace a store gives out.
+pub const TRACE_SPANS: usize = 10_000;
+/// When the texts of one trace have come to so many bytes, a store gives out no more of it.
+pub const TRACE_BYTES: usize = 32 * 1024 * 1024;
+
 /// Everything that is known of one trace.
 #[derive(Clone, Debug, Default)]
 pub struct FoundTrace {

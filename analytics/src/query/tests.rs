@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::filter::{Bound, Pattern};
+use crate::filter::Pattern;
 
 fn one(text: &str) -> Term {
     let filter = parse(text).unwrap_or_else(|problem| panic!("{text}: {problem}"));
@@ -100,6 +100,37 @@ fn measures_are_read_in_their_units() {
 }
 
 #[test]
+fn scores_are_decimal_numbers_by_name() {
+    use Comparison::{AtMost, Equal, More};
+    let scored = |name: &str, bounds: &[Bound]| Test::Scored(name.to_owned(), bounds.to_vec());
+    for (text, comparison, number) in [
+        ("score.helpful>0.5", More, 500_000_000),
+        ("score.helpful:1", Equal, 1_000_000_000),
+        ("score.helpful=0.1", Equal, 100_000_000),
+        ("score.helpful<=-2.5", AtMost, -2_500_000_000),
+        ("SCORE.helpful>0", More, 0),
+    ] {
+        assert_eq!(test(text), scored("helpful", &[Bound::Compares(comparison, number)]), "{text}");
+    }
+    assert_eq!(test("score.\"how good\":*"), scored("how good", &[Bound::StartsWith(String::new())]));
+    let both = [Bound::Compares(Equal, 0), Bound::Compares(Equal, 1_000_000_000)];
+    assert_eq!(test("score.Helpful:0,1"), scored("Helpful", &both), "a name's case counts");
+    assert!(one("-score.helpful:*").negated);
+}
+
+#[test]
+fn a_score_lies_at_a_bound_when_it_was_written_the_same_way() {
+    for (text, score) in
+        [("0.1", 0.1), ("0.3", 0.3), ("-1.7", -1.7), ("4.35", 4.35), ("1000000.7", 1_000_000.7)]
+    {
+        let Test::Scored(_, bounds) = test(&format!("score.x:{text}")) else { panic!("{text}") };
+        let Bound::Compares(sign, number) = bounds[0] else { panic!("{text}") };
+        assert!(sign.holds_for(score, number), "{text}");
+        assert!(!Comparison::More.holds_for(score, number) && !Comparison::Less.holds_for(score, number));
+    }
+}
+
+#[test]
 fn a_minus_negates_any_term() {
     for text in ["-status:200", "-refund", "-\"refund policy\"", "-cost>1", "-metadata.tier:gold", "-漢"] {
         assert!(one(text).negated, "{text}");
@@ -120,8 +151,14 @@ fn problems_say_where_and_what_to_write() {
         ("abc modle:gpt", 4, "no field `modle`: put the text in quotes"),
         ("ü colour:red", 2, "provider, prompt"),
         ("https://x.y", 0, "no field `https`"),
-        ("score.helpful>3", 0, "not supported yet"),
-        ("score:3", 0, "not supported yet"),
+        ("score:3", 0, "`score.<name>>0.5`"),
+        ("score.:3", 0, "write a key after `score.`"),
+        ("score.helpful>good", 14, "`good` is no score: write a number such as 0.5"),
+        ("score.helpful:\"1\"", 14, "a score is a number"),
+        ("score.helpful:1*", 14, "a score is a number"),
+        ("score.helpful>*", 14, "a score is a number"),
+        ("score.helpful>0.0000000001", 14, "is no score"),
+        ("score.helpful>1,2", 17, "leave out the list"),
         ("metadata:x", 0, "`metadata.<key>:value`"),
         ("metadata.:x", 0, "write a key"),
         ("a \"b c", 2, "not closed"),
@@ -191,10 +228,21 @@ fn numbers_test() -> impl Strategy<Value = Test> {
     })
 }
 
+fn scores_test() -> impl Strategy<Value = Test> {
+    use Comparison::{AtLeast, AtMost, Equal, Less, More};
+    let comparison = prop::sample::select(vec![Equal, Less, AtMost, More, AtLeast]);
+    let bound = prop_oneof![
+        (comparison, -5_000_000_000..5_000_000_000_i64)
+            .prop_map(|(comparison, n)| Bound::Compares(comparison, n)),
+        Just(Bound::StartsWith(String::new())),
+    ];
+    (".{1,8}", bound).prop_map(|(name, bound)| Test::Scored(name, vec![bound]))
+}
+
 fn any_term() -> impl Strategy<Value = Term> {
     let spoken =
         "(?s).{0,20}".prop_filter("says something", |text| !text.trim().is_empty()).prop_map(Test::Says);
-    (any::<bool>(), prop_oneof![spoken, words_test(), numbers_test()])
+    (any::<bool>(), prop_oneof![spoken, words_test(), numbers_test(), scores_test()])
         .prop_map(|(negated, test)| Term { negated, test })
 }
 
@@ -209,7 +257,7 @@ proptest! {
 
     #[test]
     fn no_text_that_looks_like_a_search_breaks_it(
-        text in r#"(model|cost|status|metadata\.k|variable\."|prompt|[ -]|[:<>=,*"\\]|5xx|\$?[0-9.]{1,4}(s|ms|k)?|é){0,30}"#,
+        text in r#"(model|cost|score\.x|status|metadata\.k|variable\."|prompt|[ -]|[:<>=,*"\\]|5xx|\$?[0-9.]{1,4}(s|ms|k)?|é){0,30}"#,
     ) {
         match parse(&text) {
             Ok(filter) => prop_assert_eq!(parse(&filter.to_string()), Ok(filter)),

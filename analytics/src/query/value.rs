@@ -86,6 +86,25 @@ pub(super) fn bound(
     }
 }
 
+/// Reads a word as a bound for a score: a decimal number with up to nine places, below zero too.
+pub(super) fn score(at: usize, comparison: Comparison, word: &Word) -> Result<Bound, Problem> {
+    const EXAMPLE: &str = "write a number such as 0.5 or -1, or `*` for any score";
+    if word.starred && word.text.is_empty() && comparison == Comparison::Equal {
+        return Ok(Bound::StartsWith(String::new()));
+    }
+    if word.starred || word.quoted {
+        return problem(at, format!("a score is a number: {EXAMPLE}"));
+    }
+    let number = match word.text.strip_prefix('-') {
+        Some(positive) => decimal(positive, 9).map(|number| -number),
+        None => decimal(&word.text, 9),
+    };
+    match number {
+        Some(number) => Ok(Bound::Compares(comparison, number)),
+        None => problem(at, format!("`{}` is no score: {EXAMPLE}", word.text)),
+    }
+}
+
 /// `5*` and `5xx` for a status; `*` for whatever measure means that there is one.
 fn leading_digits(measure: Measure, word: &Word) -> Option<String> {
     let digits = if word.starred { word.text.as_str() } else { word.text.strip_suffix("xx")? };

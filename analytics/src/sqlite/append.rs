@@ -2,12 +2,13 @@
 
 use std::io;
 
-use rusqlite::{CachedStatement, Connection, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, params};
 
 use super::blocks::Tail;
 use super::bodies::{self, Packer, Unpacker};
 use super::columns::{self, Column, Fields, Packing};
 use super::marks::Stored;
+use super::{scores, spans};
 use crate::record::Attempt;
 use crate::row::Row;
 use crate::store::{Entries, Entry};
@@ -57,13 +58,13 @@ impl Appender {
         let mut added = 0;
         {
             let mut batch = Batch {
+                tx: &tx,
                 add_call: tx.prepare_cached(ADD_CALL)?,
                 add_body: tx.prepare_cached(ADD_BODY)?,
                 room: &mut self.room,
             };
             for entry in entries {
-                let Entry::Call(row) = entry else { continue };
-                added += u64::from(batch.add(&row, &mut tail)?);
+                added += u64::from(batch.add(&entry, &mut tail)?);
                 if tail.is_full() {
                     tail.close(&tx)?;
                 }
@@ -77,14 +78,23 @@ impl Appender {
 
 /// The statements of one transaction.
 struct Batch<'c> {
+    tx: &'c Transaction<'c>,
     add_call: CachedStatement<'c>,
     add_body: CachedStatement<'c>,
     room: &'c mut Room,
 }
 
 impl Batch<'_> {
-    /// Adds one row; false when its id is there already.
-    fn add(&mut self, row: &Row<'_>, tail: &mut Tail) -> rusqlite::Result<bool> {
+    /// Adds one entry; false when it is there already.
+    fn add(&mut self, entry: &Entry<'_>, tail: &mut Tail) -> rusqlite::Result<bool> {
+        match entry {
+            Entry::Call(row) => self.add_call(row, tail),
+            Entry::Span(span) => spans::add(self.tx, span, &mut self.room.packer),
+            Entry::Score(score) => scores::add(self.tx, score),
+        }
+    }
+
+    fn add_call(&mut self, row: &Row<'_>, tail: &mut Tail) -> rusqlite::Result<bool> {
         let (seq, id) = (tail.next_seq(), row.record.id.bytes());
         let (metadata, variables) = (row.metadata.as_deref(), row.variables.as_deref());
         columns::pack(row, &mut self.room.fields);

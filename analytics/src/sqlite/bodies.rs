@@ -1,7 +1,7 @@
-//! The bodies of one call in one compressed blob.
+//! The bodies of one call, or the long texts of one span, in one compressed blob.
 //!
-//! The blob is a zstd frame of three lengths (request, answer, upstream request; all ones for "none") and the
-//! three bodies. A dictionary of what such JSON usually looks like makes up for their being short; its number
+//! The blob of a call is a zstd frame of three lengths (request, answer, upstream request; all ones for "none") and
+//! the three bodies. A dictionary of what such JSON usually looks like makes up for their being short; its number
 //! is kept beside the blob and its bytes in the file, so that any file can be read without the build that wrote
 //! it. Dictionaries are shipped and never trained on traffic: one that was would keep pieces of what people
 //! said after their calls are deleted.
@@ -22,8 +22,8 @@ pub(super) const DICTIONARY: i64 = 1;
 /// Its bytes.
 pub(super) const DICTIONARY_BYTES: &[u8] = include_bytes!("shapes.dict");
 const LEVEL: i32 = 1;
-/// Three lengths of four bytes.
-const HEAD_BYTES: usize = 12;
+/// Bytes of each length at the head.
+const LENGTH_BYTES: usize = 4;
 const ABSENT: u32 = u32::MAX;
 /// The most one blob may unpack to; a damaged length must not take all memory.
 const UNPACKED_BYTES: usize = 256 * 1024 * 1024;
@@ -46,17 +46,22 @@ impl Packer {
         Ok(Self { compressor, plain: Vec::new(), packed: Vec::new() })
     }
 
-    /// Packs `bodies`; the result stands until the next call.
+    /// Packs the bodies of a call; the result stands until the next call.
     pub(super) fn pack(&mut self, bodies: &Bodies<'_>) -> io::Result<&[u8]> {
         let parts = [&bodies.request, &bodies.response, &bodies.upstream_request];
+        self.pack_parts(parts.map(|part| part.as_deref()))
+    }
+
+    /// Packs texts that may be absent; the result stands until the next call.
+    pub(super) fn pack_parts<const N: usize>(&mut self, parts: [Option<&[u8]>; N]) -> io::Result<&[u8]> {
         self.plain.clear();
         self.plain.shrink_to(SPARE_BYTES);
         for part in parts {
-            let length = part.as_ref().map_or(ABSENT, |body| body.len() as u32);
+            let length = part.map_or(ABSENT, |part| part.len() as u32);
             self.plain.extend_from_slice(&length.to_le_bytes());
         }
-        for body in parts.into_iter().flatten() {
-            self.plain.extend_from_slice(body);
+        for part in parts.into_iter().flatten() {
+            self.plain.extend_from_slice(part);
         }
         self.packed.clear();
         self.packed.shrink_to(SPARE_BYTES);
@@ -87,9 +92,20 @@ impl Unpacker {
         Ok(unpacker)
     }
 
-    /// Unpacks a blob; the result stands until the next call. `None` when it is damaged or its dictionary is
-    /// not in the file.
+    /// Unpacks the bodies of a call; the result stands until the next call. `None` when the blob is damaged or its
+    /// dictionary is not in the file.
     pub(super) fn unpack(&mut self, dictionary: i64, packed: &[u8]) -> Option<Bodies<'_>> {
+        let [request, response, upstream_request] =
+            self.unpack_parts(dictionary, packed)?.map(|part| part.map(Cow::Borrowed));
+        Some(Bodies { request, response, upstream_request })
+    }
+
+    /// Unpacks as many texts as were packed.
+    pub(super) fn unpack_parts<const N: usize>(
+        &mut self,
+        dictionary: i64,
+        packed: &[u8],
+    ) -> Option<[Option<&[u8]>; N]> {
         let decompressor = self.decompressors.get_mut(&dictionary)?;
         let length = zstd::zstd_safe::get_frame_content_size(packed).ok()??;
         let length = usize::try_from(length).ok().filter(|length| *length <= UNPACKED_BYTES)?;
@@ -101,19 +117,18 @@ impl Unpacker {
     }
 }
 
-fn split(plain: &[u8]) -> Option<Bodies<'_>> {
-    let (head, mut rest) = plain.split_at_checked(HEAD_BYTES)?;
-    let mut parts = [None, None, None];
-    for (length, part) in head.chunks_exact(4).zip(&mut parts) {
+fn split<const N: usize>(plain: &[u8]) -> Option<[Option<&[u8]>; N]> {
+    let (head, mut rest) = plain.split_at_checked(N * LENGTH_BYTES)?;
+    let mut parts = [None; N];
+    for (length, part) in head.chunks_exact(LENGTH_BYTES).zip(&mut parts) {
         let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]);
         if length != ABSENT {
-            let (body, behind) = rest.split_at_checked(length as usize)?;
-            *part = Some(Cow::Borrowed(body));
+            let (text, behind) = rest.split_at_checked(length as usize)?;
+            *part = Some(text);
             rest = behind;
         }
     }
-    let [request, response, upstream_request] = parts;
-    Some(Bodies { request, response, upstream_request })
+    Some(parts)
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ impl Packing<'_> {
         self.0.push_str("],");
     }
 
-    fn hex(&mut self, bytes: Option<&[u8]>) {
+    pub(super) fn hex(&mut self, bytes: Option<&[u8]>) {
         let Some(bytes) = bytes else { return self.maybe(None) };
         self.0.push('"');
         push_hex(bytes, self.0);
@@ -212,7 +212,7 @@ impl Packing<'_> {
     }
 }
 
-fn push_hex(bytes: &[u8], out: &mut String) {
+pub(super) fn push_hex(bytes: &[u8], out: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
         out.push(DIGITS[usize::from(byte >> 4)].into());

@@ -85,14 +85,15 @@ impl RecordsFile {
         let tables = db.query_row(tables, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
         match tables.map_err(|error| self.fault(&error))? {
             (0, _) => schema::create(&mut db).map_err(|error| self.fault(&error))?,
-            (_, 2) => self.look_over(&db)?,
+            (_, 2) => self.look_over(&mut db)?,
             _ => return Err(Fault::Refused(OpenError::Foreign { path: self.path.clone() })),
         }
         schema::write_ahead(&db).map_err(|error| self.fault(&error))?;
         Ok(db)
     }
 
-    fn look_over(&self, db: &Connection) -> Result<(), Fault> {
+    /// Checks a file that was there, and brings it to this build's format.
+    fn look_over(&self, db: &mut Connection) -> Result<(), Fault> {
         let found = db.pragma_query_value(None, "user_version", |row| row.get(0));
         let found: i64 = found.map_err(|error| self.fault(&error))?;
         if found > schema::VERSION {
@@ -100,11 +101,12 @@ impl RecordsFile {
             return Err(Fault::Refused(OpenError::Newer { path, found, known: schema::VERSION }));
         }
         match checked(db) {
-            Ok(verdict) if verdict == "ok" => Ok(()),
-            Ok(verdict) => Err(Fault::Damaged(verdict)),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(()),
-            Err(error) => Err(self.fault(&error)),
+            Ok(verdict) if verdict == "ok" => {}
+            Ok(verdict) => return Err(Fault::Damaged(verdict)),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {}
+            Err(error) => return Err(self.fault(&error)),
         }
+        schema::upgrade(db, found).map_err(|error| self.fault(&error))
     }
 
     fn fault(&self, error: &rusqlite::Error) -> Fault {

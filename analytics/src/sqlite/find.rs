@@ -8,28 +8,18 @@
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, Connection, Row as SqlRow, params};
+use rusqlite::{Connection, params};
 use vocab::{Clock, Time};
 
-use super::blocks::{self, folded_said};
 use super::bodies::Unpacker;
-use super::columns::{Column, Fields};
-use super::marks::Stored;
 use super::plan::Plan;
 use super::readers::Reader;
-use super::reading;
+use super::scan::{Block, Scan, Texts, Wanted};
+use super::{reading, scan};
 use crate::store::{Cursor, FoundPage, Search};
 
 /// How long one search may take.
 pub(super) const BUDGET: Duration = Duration::from_secs(1);
-
-const BLOCKS: &str = "SELECT first, last, started_max FROM block
-                      WHERE started_max >= ?1 AND started_min <= ?2 ORDER BY started_max DESC";
-const FILTER: &str = "SELECT filter FROM gram WHERE first = ?1 LIMIT 1";
-const CALLS: &str = "SELECT seq, id, fields, metadata, variables FROM call
-                     WHERE seq BETWEEN ?1 AND ?2";
-const CALL: &str = "SELECT c.seq, c.id, c.fields, c.metadata, c.variables, b.dictionary, b.packed
-                    FROM call AS c LEFT JOIN body AS b ON b.seq = c.seq WHERE c.seq = ?1 LIMIT 1";
 
 /// Answers a search.
 pub(super) fn find(reader: &mut Reader, search: &Search, clock: &Clock) -> rusqlite::Result<FoundPage> {
@@ -37,107 +27,93 @@ pub(super) fn find(reader: &mut Reader, search: &Search, clock: &Clock) -> rusql
     find_within(reader, search, &|| clock.monotonic() >= deadline)
 }
 
-fn find_within(reader: &mut Reader, search: &Search, late: &dyn Fn() -> bool) -> rusqlite::Result<FoundPage> {
+/// Answers a search with the time it has left.
+pub(super) fn find_within(
+    reader: &mut Reader,
+    search: &Search,
+    late: &dyn Fn() -> bool,
+) -> rusqlite::Result<FoundPage> {
     let Reader { db, unpacker, .. } = reader;
     // One transaction, so that blocks and calls are of one moment.
     let tx = db.transaction()?;
-    let plan = Plan::new(&search.filter, search.project.clone());
+    let plan = Plan::new(&tx, &search.filter, search.project.clone())?;
     let hunt = Hunt { plan: &plan, wanted: Wanted::by(search), limit: search.limit.get() as usize };
-    let found = hunt.run(&tx, unpacker, late)?;
-    let rows = found.seqs.iter().map(|seq| reading::row(&tx, *seq)).collect::<Result<Vec<_>, _>>()?;
+    let mut seqs = Vec::new();
+    let ended = hunt.run(&tx, unpacker, late, &mut |found| {
+        seqs.push(found.seq);
+        Ok(true)
+    })?;
+    let rows = seqs.iter().map(|seq| reading::row(&tx, *seq)).collect::<Result<Vec<_>, _>>()?;
     Ok(FoundPage {
         rows: rows.into_iter().flatten().collect(),
-        next_cursor: found.next,
-        complete: found.searched_to.is_none(),
-        searched_to: found.searched_to,
+        next_cursor: ended.next,
+        complete: ended.searched_to.is_none(),
+        searched_to: ended.searched_to,
     })
 }
 
 /// What is looked for, where, and how much of it.
-struct Hunt<'a> {
-    plan: &'a Plan,
-    wanted: Wanted,
-    limit: usize,
+pub(super) struct Hunt<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) wanted: Wanted,
+    pub(super) limit: usize,
 }
 
-/// What a hunt brought home.
-struct Found {
-    seqs: Vec<i64>,
-    next: Option<Cursor>,
+/// Where a hunt ended.
+pub(super) struct Ended {
+    /// Where it would go on; `None` when there is nothing more.
+    pub(super) next: Option<Cursor>,
     /// Where time ran out, if it did.
-    searched_to: Option<Time>,
-}
-
-/// The stretch of time that is searched.
-#[derive(Clone, Copy)]
-struct Wanted {
-    from: i64,
-    before: Cursor,
+    pub(super) searched_to: Option<Time>,
 }
 
 /// A call that matches by its columns. The newest is the greatest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Candidate {
-    place: Cursor,
-    seq: i64,
-}
-
-/// Calls next to each other by arrival.
-#[derive(Clone, Copy)]
-struct Block {
-    first: i64,
-    last: i64,
-    /// No call in it started later.
-    started_max: i64,
-    open: bool,
-}
-
-impl Wanted {
-    fn by(search: &Search) -> Self {
-        let latest = Cursor { started: i64::MAX, id: 0 };
-        let before = search.cursor.unwrap_or(latest).min(search.to.map_or(latest, Cursor::before));
-        Self { from: search.from.map_or(i64::MIN, Time::micros), before }
-    }
-
-    fn holds(&self, place: Cursor) -> bool {
-        place.started >= self.from && place < self.before
-    }
+pub(super) struct Candidate {
+    pub(super) place: Cursor,
+    pub(super) seq: i64,
 }
 
 impl Hunt<'_> {
-    fn run(
+    /// Gives matching calls to `take`, newest first, until it has taken as many as are wanted.
+    pub(super) fn run(
         &self,
         db: &Connection,
         unpacker: &mut Unpacker,
         late: &dyn Fn() -> bool,
-    ) -> rusqlite::Result<Found> {
-        let mut statements = Statements::prepare(db)?;
-        let mut closed = db.prepare_cached(BLOCKS)?;
+        take: &mut dyn FnMut(Candidate) -> rusqlite::Result<bool>,
+    ) -> rusqlite::Result<Ended> {
+        let mut scan = Scan::prepare(db)?;
+        let mut texts = Texts::prepare(db)?;
+        let mut closed = db.prepare_cached(scan::BLOCKS)?;
         let mut closed = closed.query(params![self.wanted.from, self.wanted.before.started])?;
         let mut next = Some(Block::open(db)?);
         let mut heap = BinaryHeap::new();
-        let mut seqs = Vec::new();
+        let mut taken = 0;
         loop {
             let top =
                 heap.peek().copied().filter(|top: &Candidate| next.is_none_or(|block| block.is_before(top)));
             let newest = top.map(|top| top.place).or(next.map(|block| block.newest()));
-            let Some(newest) = newest else { return Ok(Found { seqs, next: None, searched_to: None }) };
+            let Some(newest) = newest else { return Ok(Ended { next: None, searched_to: None }) };
             // Everything newer than this was searched.
             let frontier = Cursor::including(newest.started, newest.id).min(self.wanted.before);
-            if seqs.len() == self.limit {
-                return Ok(Found { seqs, next: Some(frontier), searched_to: None });
+            if taken == self.limit {
+                return Ok(Ended { next: Some(frontier), searched_to: None });
             }
             // However late it is, every page gets somewhere.
             if frontier < self.wanted.before && late() {
-                return Ok(Found { seqs, next: Some(frontier), searched_to: Some(Time(frontier.started)) });
+                return Ok(Ended { next: Some(frontier), searched_to: Some(Time(frontier.started)) });
             }
             if let Some(top) = top {
                 heap.pop();
-                if !self.plan.needs_texts() || statements.says(top.seq, self.plan, unpacker)? {
-                    seqs.push(top.seq);
+                if texts.fit(top.seq, self.plan, unpacker)? && take(top)? {
+                    taken += 1;
                 }
             } else if let Some(block) = next {
-                statements.gather(self, block, &mut heap)?;
+                scan.each(self.plan, self.wanted, block, |seq, place, _| {
+                    heap.push(Candidate { place, seq });
+                    Ok(())
+                })?;
                 next = closed.next()?.map(Block::read).transpose()?;
             }
         }
@@ -145,14 +121,6 @@ impl Hunt<'_> {
 }
 
 impl Block {
-    fn open(db: &Connection) -> rusqlite::Result<Self> {
-        Ok(Self { first: blocks::closed_to(db)? + 1, last: i64::MAX, started_max: i64::MAX, open: true })
-    }
-
-    fn read(row: &SqlRow<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { first: row.get(0)?, last: row.get(1)?, started_max: row.get(2)?, open: false })
-    }
-
     /// Whether nothing in this block, nor in those after it, started as late as `candidate`.
     const fn is_before(&self, candidate: &Candidate) -> bool {
         self.started_max < candidate.place.started
@@ -160,70 +128,6 @@ impl Block {
 
     const fn newest(&self) -> Cursor {
         Cursor { started: self.started_max, id: u128::MAX }
-    }
-}
-
-/// The statements of one search.
-struct Statements<'c> {
-    filter: CachedStatement<'c>,
-    calls: CachedStatement<'c>,
-    call: CachedStatement<'c>,
-}
-
-impl<'c> Statements<'c> {
-    fn prepare(db: &'c Connection) -> rusqlite::Result<Self> {
-        Ok(Self {
-            filter: db.prepare_cached(FILTER)?,
-            calls: db.prepare_cached(CALLS)?,
-            call: db.prepare_cached(CALL)?,
-        })
-    }
-
-    /// Puts the calls of a block that match by their columns into the heap.
-    fn gather(
-        &mut self,
-        hunt: &Hunt<'_>,
-        block: Block,
-        heap: &mut BinaryHeap<Candidate>,
-    ) -> rusqlite::Result<()> {
-        if !block.open && hunt.plan.sees_blocks() && !self.may_match(block, hunt.plan)? {
-            return Ok(());
-        }
-        let mut rows = self.calls.query(params![block.first, block.last])?;
-        while let Some(row) = rows.next()? {
-            // A row that cannot be read is no reason to find nothing.
-            let Ok(text) = row.get_ref(2)?.as_str() else { continue };
-            let fields = Fields::read(text, hunt.plan.last);
-            let id: [u8; 16] = row.get(1)?;
-            let started = fields.int(Column::StartedAt).unwrap_or_default();
-            let candidate =
-                Candidate { place: Cursor { started, id: u128::from_be_bytes(id) }, seq: row.get(0)? };
-            if !hunt.wanted.holds(candidate.place) {
-                continue;
-            }
-            let given = |column| row.get_ref(column).ok().and_then(|value| value.as_str().ok());
-            let (metadata, variables) =
-                if hunt.plan.needs_given { (given(3), given(4)) } else { (None, None) };
-            if hunt.plan.matches_columns(&Stored { id, fields, metadata, variables }) {
-                heap.push(candidate);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a closed block's filter leaves the search possible; a block without one may hold anything.
-    fn may_match(&mut self, block: Block, plan: &Plan) -> rusqlite::Result<bool> {
-        let mut rows = self.filter.query([block.first])?;
-        let Some(row) = rows.next()? else { return Ok(true) };
-        Ok(plan.may_match_block(row.get_ref(0)?.as_blob().unwrap_or_default()))
-    }
-
-    /// Whether a call's texts are what is sought.
-    fn says(&mut self, seq: i64, plan: &Plan, unpacker: &mut Unpacker) -> rusqlite::Result<bool> {
-        let mut rows = self.call.query([seq])?;
-        let Some(row) = rows.next()? else { return Ok(false) };
-        let fields = Fields::read(row.get_ref(2)?.as_str().unwrap_or_default(), Column::Endpoint);
-        Ok(plan.matches_texts(&folded_said(row, &fields, unpacker)?))
     }
 }
 

@@ -159,7 +159,7 @@ pub(super) fn sought_not(test: &Test) -> Vec<Mark> {
         Test::Is(Field::Outcome, patterns) if patterns.iter().all(ok) => {
             vec![Mark::word("outcome", "not", "ok")]
         }
-        Test::Counts(..) | Test::Is(..) | Test::Says(_) => Vec::new(),
+        Test::Counts(..) | Test::Is(..) | Test::Says(_) | Test::Scored(..) => Vec::new(),
     }
 }
 

@@ -5,12 +5,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
+use rusqlite::Connection;
 use vocab::Id;
 use vocab::id::Call;
 
 use super::columns::{Column, Fields};
 use super::grams::{Mark, grams};
 use super::marks::{self, Stored, columns_measured, columns_of, measured};
+use super::scores::Scored;
 use crate::filter::{Bound, Field, Filter, Pattern, Term, Test};
 use crate::folding::{self, folds_to};
 
@@ -27,10 +29,18 @@ pub(super) struct Plan {
     pub(super) needs_given: bool,
 }
 
-/// One term about columns; its patterns are folded.
+/// One term about columns.
 struct Check {
     negated: bool,
-    test: Test,
+    looks: Looks,
+}
+
+/// What a check looks at.
+enum Looks {
+    /// The call's own columns; patterns are folded.
+    At(Test),
+    /// Whether the call, its trace or its session is among those with a fitting score.
+    Among(Scored),
 }
 
 /// One text to be found in what was said, or not.
@@ -40,7 +50,8 @@ struct Sought {
 }
 
 impl Plan {
-    pub(super) fn new(filter: &Filter, project: Option<Arc<str>>) -> Self {
+    /// Makes a filter ready; scores it asks for are looked up now.
+    pub(super) fn new(db: &Connection, filter: &Filter, project: Option<Arc<str>>) -> rusqlite::Result<Self> {
         let mut plan = Self {
             project,
             checks: Vec::new(),
@@ -49,16 +60,24 @@ impl Plan {
             last: Column::Project,
             needs_given: false,
         };
-        filter.terms.iter().for_each(|term| plan.add(term));
-        plan
+        for term in &filter.terms {
+            match &term.test {
+                Test::Scored(name, bounds) => {
+                    let scored = Scored::read(db, plan.project.as_deref(), name, bounds)?;
+                    plan.add_scored(term.negated, scored);
+                }
+                Test::Says(text) => plan.add_text(term.negated, &folding::fold(text)),
+                Test::Is(..) | Test::Counts(..) => plan.add(term),
+            }
+        }
+        Ok(plan)
     }
 
     fn add(&mut self, term: &Term) {
         let test = match &term.test {
-            Test::Says(text) => return self.add_text(term.negated, &folding::fold(text)),
+            Test::Says(_) | Test::Scored(..) => return,
             Test::Is(field, patterns) => {
-                self.needs_given |= matches!(field, Field::Metadata(_) | Field::Variable(_));
-                self.need(columns_of(field));
+                self.need_field(field);
                 if *field == Field::Prompt {
                     self.need(&[Column::PromptVersion, Column::PromptLabel, Column::PromptDigest]);
                 }
@@ -71,7 +90,15 @@ impl Plan {
         };
         let group = if term.negated { Some(marks::sought_not(&test)) } else { group(&test) };
         self.groups.extend(group.filter(|group| !group.is_empty()));
-        self.checks.push(Check { negated: term.negated, test });
+        self.checks.push(Check { negated: term.negated, looks: Looks::At(test) });
+    }
+
+    fn add_scored(&mut self, negated: bool, scored: Scored) {
+        self.need(&[Column::Session, Column::TraceId]);
+        if !negated {
+            self.groups.extend(scored.marks());
+        }
+        self.checks.push(Check { negated, looks: Looks::Among(scored) });
     }
 
     fn add_text(&mut self, negated: bool, folded: &str) {
@@ -81,8 +108,15 @@ impl Plan {
         self.texts.push(Sought { negated, finder: Finder::new(folded).into_owned() });
     }
 
-    fn need(&mut self, columns: &[Column]) {
+    /// Has these columns read too.
+    pub(super) fn need(&mut self, columns: &[Column]) {
         self.last = columns.iter().copied().fold(self.last, Ord::max);
+    }
+
+    /// Has a field of words read too.
+    pub(super) fn need_field(&mut self, field: &Field) {
+        self.needs_given |= matches!(field, Field::Metadata(_) | Field::Variable(_));
+        self.need(columns_of(field));
     }
 
     /// Whether blocks' filters can tell anything about this search.
@@ -123,7 +157,7 @@ fn folded(pattern: &Pattern) -> Pattern {
 /// The marks of which a block must hold one for the test to hold in it; `None` when only reading tells.
 fn group(test: &Test) -> Option<Vec<Mark>> {
     let marks: Vec<_> = match test {
-        Test::Says(_) => return None,
+        Test::Says(_) | Test::Scored(..) => return None,
         Test::Is(field, patterns) => patterns.iter().map(|pattern| sought(field, pattern)).collect(),
         Test::Counts(measure, bounds) => {
             bounds.iter().map(|bound| marks::sought_number(*measure, bound)).collect()
@@ -143,15 +177,23 @@ fn sought(field: &Field, pattern: &Pattern) -> Vec<Mark> {
 
 impl Check {
     fn passes(&self, call: &Stored<'_>) -> bool {
-        let holds = match &self.test {
-            Test::Says(_) => true,
-            Test::Is(field, patterns) => is(field, patterns, call),
-            Test::Counts(measure, bounds) => {
-                let number = measured(*measure, &call.fields);
-                number.is_some_and(|number| bounds.iter().any(|bound| within(bound, number)))
-            }
+        let holds = match &self.looks {
+            Looks::At(test) => holds(test, call),
+            Looks::Among(scored) => scored.has(call),
         };
         holds != self.negated
+    }
+}
+
+fn holds(test: &Test, call: &Stored<'_>) -> bool {
+    match test {
+        Test::Is(field, patterns) => is(field, patterns, call),
+        Test::Counts(measure, bounds) => {
+            let number = measured(*measure, &call.fields);
+            number.is_some_and(|number| bounds.iter().any(|bound| within(bound, number)))
+        }
+        // Checked elsewhere.
+        Test::Says(_) | Test::Scored(..) => true,
     }
 }
 

@@ -15,6 +15,9 @@ const SEARCHES: usize = 3;
 /// The most calls looked up at a time. They take a millisecond and do not wait behind searches.
 const LOOKUPS: usize = 2;
 
+/// The most reports and exports at a time. They may take seconds and leave the others their turns.
+const REPORTS: usize = 2;
+
 /// The reading side of one records file.
 #[derive(Clone)]
 pub(super) struct Readers(Arc<Shared>);
@@ -23,6 +26,7 @@ struct Shared {
     path: PathBuf,
     searches: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
+    reports: Arc<Semaphore>,
     idle: Mutex<Vec<Reader>>,
     /// Counts how often the file was replaced by a fresh one; connections to an older one are not used again.
     generation: AtomicU64,
@@ -41,6 +45,7 @@ impl Readers {
             path: path.to_owned(),
             searches: Arc::new(Semaphore::new(SEARCHES)),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            reports: Arc::new(Semaphore::new(REPORTS)),
             idle: Mutex::default(),
             generation: AtomicU64::new(0),
         }))
@@ -71,6 +76,14 @@ impl Readers {
         work: impl FnOnce(&mut Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, QueryError> {
         self.ask(&self.0.lookups, work).await
+    }
+
+    /// Answers a question that may take many seconds.
+    pub(super) async fn report<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Reader) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        self.ask(&self.0.reports, work).await
     }
 
     /// Runs `work` on a thread that may block, with a connection of its own.

@@ -18,6 +18,10 @@ const CALL: &str = "SELECT c.id, c.fields, c.metadata, c.variables, b.usage_raw,
                     b.response_preview, b.attempts, b.dictionary, b.packed
                     FROM call AS c LEFT JOIN body AS b ON b.seq = c.seq WHERE c.id = ?1 LIMIT 1";
 
+const CALL_AT: &str = "SELECT c.id, c.fields, c.metadata, c.variables, b.usage_raw, b.request_preview,
+                       b.response_preview, b.attempts, b.dictionary, b.packed
+                       FROM call AS c LEFT JOIN body AS b ON b.seq = c.seq WHERE c.seq = ?1 LIMIT 1";
+
 /// Reads one row of a list; `None` when it is gone.
 pub(super) fn row(db: &Connection, seq: i64) -> rusqlite::Result<Option<FoundRow>> {
     db.prepare_cached(ROW)?.query_row([seq], found_row).optional()
@@ -27,6 +31,15 @@ pub(super) fn row(db: &Connection, seq: i64) -> rusqlite::Result<Option<FoundRow
 pub(super) fn call(reader: &mut Reader, id: Id<Call>) -> rusqlite::Result<Option<FoundCall>> {
     let Reader { db, unpacker, .. } = reader;
     db.prepare_cached(CALL)?.query_row([id.bytes()], |row| found_call(row, unpacker)).optional()
+}
+
+/// Reads the call of this number with everything that is kept of it.
+pub(super) fn call_at(
+    db: &Connection,
+    unpacker: &mut Unpacker,
+    seq: i64,
+) -> rusqlite::Result<Option<FoundCall>> {
+    db.prepare_cached(CALL_AT)?.query_row([seq], |row| found_call(row, unpacker)).optional()
 }
 
 fn found_call(row: &SqlRow<'_>, unpacker: &mut Unpacker) -> rusqlite::Result<FoundCall> {
@@ -56,7 +69,7 @@ impl FoundCall {
 }
 
 /// A body as JSON when it is JSON, else as a JSON string.
-fn body(bytes: &[u8]) -> Option<Json> {
+pub(super) fn body(bytes: &[u8]) -> Option<Json> {
     let text = String::from_utf8_lossy(bytes);
     json(&text).or_else(|| serde_json::value::to_raw_value(&text).ok())
 }

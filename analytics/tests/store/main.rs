@@ -8,8 +8,11 @@
 )]
 
 mod cases;
+mod export;
 mod samples;
+mod scores;
 mod texts;
+mod traces;
 mod words;
 
 use std::sync::Arc;
@@ -45,35 +48,65 @@ macro_rules! run_on {
     };
 }
 
-run_on! {
-    sqlite:
-    cases {
-        every_column_comes_back_as_it_was_filed
-        a_call_comes_with_its_bodies_and_attempts
-        bodies_that_are_not_json_come_back_as_strings
-        what_was_never_known_is_null
-        a_call_appended_twice_is_there_once
-        calls_come_newest_start_first_whatever_order_they_ended_in
-        pages_neither_skip_nor_repeat_while_calls_arrive
-        from_is_included_and_to_is_not
-        projects_do_not_mix
-        purging_deletes_what_started_before
-    }
-    words {
-        fields_are_found_by_word_prefix_and_list
-        what_is_negated_also_holds_for_calls_without_the_field
-        measures_lie_within_bounds
-        prompts_are_found_by_version_label_digest_and_id
-        rare_words_are_found_in_many_blocks
-        every_filter_agrees_with_looking_at_each_call
-    }
-    texts {
-        text_is_found_in_requests_and_answers_in_any_script
-        text_is_searched_as_it_went_upstream
-        words_are_anded_and_phrases_stay_within_one_side
-        short_and_odd_texts_are_found_too
-        text_is_found_in_old_blocks_and_in_the_newest_calls
-        calls_without_bodies_say_nothing
-        deleted_calls_are_not_found_by_their_text
-    }
+/// The list: every engine runs all of it.
+macro_rules! conformance {
+    ($engine:ident) => {
+        run_on! {
+            $engine:
+            cases {
+                every_column_comes_back_as_it_was_filed
+                a_call_comes_with_its_bodies_and_attempts
+                bodies_that_are_not_json_come_back_as_strings
+                what_was_never_known_is_null
+                a_call_appended_twice_is_there_once
+                calls_come_newest_start_first_whatever_order_they_ended_in
+                pages_neither_skip_nor_repeat_while_calls_arrive
+                from_is_included_and_to_is_not
+                projects_do_not_mix
+                purging_deletes_what_started_before
+            }
+            words {
+                fields_are_found_by_word_prefix_and_list
+                what_is_negated_also_holds_for_calls_without_the_field
+                measures_lie_within_bounds
+                prompts_are_found_by_version_label_digest_and_id
+                rare_words_are_found_in_many_blocks
+                every_filter_agrees_with_looking_at_each_call
+            }
+            texts {
+                text_is_found_in_requests_and_answers_in_any_script
+                text_is_searched_as_it_went_upstream
+                words_are_anded_and_phrases_stay_within_one_side
+                short_and_odd_texts_are_found_too
+                text_is_found_in_old_blocks_and_in_the_newest_calls
+                calls_without_bodies_say_nothing
+                deleted_calls_are_not_found_by_their_text
+            }
+            scores {
+                a_score_comes_back_as_it_was_given
+                a_score_given_twice_is_there_once
+                scores_are_found_by_target_name_project_and_time
+                pages_of_scores_neither_skip_nor_repeat
+                calls_are_found_by_their_own_their_traces_and_their_sessions_scores
+            }
+            traces {
+                a_trace_has_its_calls_and_its_spans_oldest_first
+                the_calls_of_a_trace_have_their_bodies
+                a_span_reported_twice_is_there_once_and_stays_as_it_was
+                a_trace_is_summed_up_over_calls_and_spans
+                traces_come_by_their_newest_matching_call_and_each_once
+                traces_without_calls_are_listed_when_nothing_is_sought
+                a_session_is_summed_up_over_its_calls_in_the_searched_time
+                sessions_come_by_their_newest_matching_call_and_each_once
+            }
+            export {
+                an_export_has_bodies_and_attempts
+                an_export_has_as_many_rows_as_are_counted_while_calls_arrive
+                counting_keeps_to_filter_project_and_time
+                the_values_of_a_field_come_most_frequent_first
+            }
+        }
+    };
 }
+
+conformance!(sqlite);

@@ -1,7 +1,11 @@
 //! Calls to put into a store, and ways of asking for them.
 
 use analytics::record::{Attempt, Capture, Outcome, PromptUse};
-use analytics::{BodyPolicy, Doomed, Entry, FoundPage, FoundRow, Policy, Record, Row, Search, Store, query};
+use analytics::score::{ScoreSource, Target};
+use analytics::span::SpanKind;
+use analytics::{
+    BodyPolicy, Doomed, Entry, FoundPage, FoundRow, Policy, Record, Row, Score, Search, Span, Store, query,
+};
 use bytes::Bytes;
 use dialects::Endpoint;
 use serde_json::{Value, json};
@@ -140,6 +144,49 @@ pub(crate) fn append_under(store: &dyn Store, records: &[Record], bodies: BodyPo
                 .map(|record| Entry::Call(Box::new(Row::new(record, "node-1", &policy, false)))),
         )
         .unwrap()
+}
+
+/// Appends spans and scores in one batch.
+pub(crate) fn append_entries<'r>(
+    store: &dyn Store,
+    entries: impl IntoIterator<Item = impl Into<Entry<'r>>>,
+) -> u64 {
+    store.append(&mut entries.into_iter().map(Into::into)).unwrap()
+}
+
+/// A span of a trace that began at `seconds` and took one of them.
+pub(crate) fn span(trace: u8, id: u8, parent: Option<u8>, seconds: i64) -> Span {
+    Span {
+        project: "default".into(),
+        trace_id: [trace; 16],
+        span_id: [id; 8],
+        parent_span_id: parent.map(|id| [id; 8]),
+        name: format!("step {id}").into(),
+        kind: SpanKind::Chain,
+        started: at(seconds),
+        duration_us: 1_000_000,
+        ..Span::default()
+    }
+}
+
+/// A call inside a trace.
+pub(crate) fn in_trace(trace: u8, parent: Option<u8>, seconds: i64) -> Record {
+    Record { trace_id: [trace; 16], parent_span_id: parent.map(|id| [id; 8]), ..call(seconds) }
+}
+
+/// A score given at `seconds`.
+pub(crate) fn score(target: Target, name: &str, value: f64, seconds: i64) -> Score {
+    Score {
+        id: Id::at(at(seconds)),
+        project: "default".into(),
+        at: at(seconds),
+        target,
+        name: name.into(),
+        value,
+        comment: None,
+        source: ScoreSource::Api,
+        author: None,
+    }
 }
 
 /// A search for `text`.

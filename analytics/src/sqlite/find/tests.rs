@@ -87,9 +87,8 @@ fn a_search_cut_short_goes_on_where_it_stopped() {
 fn blocks_that_cannot_match_are_not_read() {
     let records = calls(2_000);
     let mut reader = filled(&records);
-    let plan = |text: &str| Plan::new(&crate::query::parse(text).unwrap(), None);
     let candidates = |reader: &mut Reader, text: &str| {
-        let plan = plan(text);
+        let plan = Plan::new(&reader.db, &crate::query::parse(text).unwrap(), None).unwrap();
         let mut filters = reader.db.prepare("SELECT filter FROM gram").unwrap();
         let filters = filters.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
         filters.filter(|filter| plan.may_match_block(filter.as_ref().unwrap())).count()
