@@ -9,6 +9,7 @@ mod encode;
 mod migrate;
 mod rowbinary;
 pub mod schema;
+mod ship;
 mod trouble;
 pub mod words;
 

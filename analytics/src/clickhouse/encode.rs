@@ -8,7 +8,7 @@ use super::rowbinary::Cells;
 use super::words;
 use crate::folding::{self, BETWEEN};
 use crate::record::{Attempt, Record};
-use crate::row::{BodyState, Row};
+use crate::row::Row;
 use crate::score::{Score, Target};
 use crate::span::Span;
 
@@ -24,9 +24,8 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// The row of `calls`. With `narrow` it goes without previews, variables and metadata; `body_state` is what
-    /// became of the bodies.
-    pub(super) fn call(&mut self, row: &Row<'_>, body_state: BodyState, narrow: bool, out: &mut Vec<u8>) {
+    /// The row of `calls`.
+    pub(super) fn call(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
         let record = row.record;
         let cells = &mut Cells(out);
         begin(cells, &record.project, record.started.micros());
@@ -39,27 +38,27 @@ impl Encoder {
         cells.maybe(record.user.as_deref());
         cells.maybe(record.session.as_deref());
         cells.list(&record.tags);
-        cells.maybe(row.metadata.as_deref().filter(|_| !narrow));
+        cells.maybe(row.metadata.as_deref());
         prompt(record, cells);
-        cells.maybe(row.variables.as_deref().filter(|_| !narrow));
-        self.words(row, narrow, cells);
+        cells.maybe(row.variables.as_deref());
+        self.words(row, cells);
         usage(record, cells);
         cells.list(&row.tool_names);
         cells.fixed(record.trace_id);
         cells.fixed(record.span_id);
         cells.fixed(record.parent_span_id.unwrap_or_default());
-        cells.maybe(row.request_preview.as_deref().filter(|_| !narrow));
-        cells.maybe(row.response_preview.as_deref().filter(|_| !narrow));
-        cells.text(body_state.as_str());
+        cells.maybe(row.request_preview.as_deref());
+        cells.maybe(row.response_preview.as_deref());
+        cells.text(row.body_state.as_str());
         cells.text(row.node);
         cells.u16(days(row.retention));
     }
 
-    fn words(&mut self, row: &Row<'_>, narrow: bool, cells: &mut Cells<'_>) {
+    fn words(&mut self, row: &Row<'_>, cells: &mut Cells<'_>) {
         let mut count = 0;
         self.words.clear();
         let mut listed = Cells(&mut self.words);
-        words::leave(row, narrow, &mut self.text, |word| {
+        words::leave(row, &mut self.text, |word| {
             listed.bytes(word);
             count += 1;
         });
@@ -107,8 +106,8 @@ pub(super) fn attempt(row: &Row<'_>, n: usize, attempt: &Attempt, out: &mut Vec<
     cells.u16(days(row.retention));
 }
 
-/// The row of `spans`. With `narrow` it goes without what went in and out, attributes and events.
-pub(super) fn span(span: &Span, retention: Option<Duration>, narrow: bool, out: &mut Vec<u8>) {
+/// The row of `spans`.
+pub(super) fn span(span: &Span, retention: Option<Duration>, out: &mut Vec<u8>) {
     let cells = &mut Cells(out);
     begin(cells, &span.project, span.started.micros());
     cells.fixed(span.trace_id);
@@ -128,7 +127,7 @@ pub(super) fn span(span: &Span, retention: Option<Duration>, narrow: bool, out: 
     cells.maybe_u64(span.input_tokens);
     cells.maybe_u64(span.output_tokens);
     for text in [&span.input, &span.output, &span.attributes, &span.events] {
-        cells.maybe(text.as_deref().filter(|_| !narrow));
+        cells.maybe(text.as_deref());
     }
     cells.u16(days(retention));
 }

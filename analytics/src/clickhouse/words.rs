@@ -33,9 +33,8 @@ pub fn sought(field: &Field, value: &str) -> Option<(String, bool)> {
     Some((String::from_utf8_lossy(&word).into_owned(), kept.len() == value.len()))
 }
 
-/// Gives every word of a call to `word`, with `narrow` without those for metadata and variables. `room` is
-/// emptied for each.
-pub(super) fn leave(row: &Row<'_>, narrow: bool, room: &mut Vec<u8>, mut word: impl FnMut(&[u8])) {
+/// Gives every word of a call to `word`. `room` is emptied for each.
+pub(super) fn leave(row: &Row<'_>, room: &mut Vec<u8>, mut word: impl FnMut(&[u8])) {
     let record = row.record;
     let plain = [("user=", record.user.as_deref()), ("session=", record.session.as_deref())];
     let tags = record.tags.iter().map(|tag| ("tag=", Some(&**tag)));
@@ -44,9 +43,6 @@ pub(super) fn leave(row: &Row<'_>, narrow: bool, room: &mut Vec<u8>, mut word: i
         room.clear();
         room.extend_from_slice(begin.as_bytes());
         word(finish(value, room));
-    }
-    if narrow {
-        return;
     }
     for (begin, json) in [("metadata.", row.metadata.as_deref()), ("variable.", row.variables.as_deref())] {
         for (key, value) in json.and_then(members).into_iter().flatten() {
@@ -106,7 +102,7 @@ mod tests {
     fn words(record: &Record) -> Vec<String> {
         let row = Row::new(record, "node", &Policy::default(), false);
         let mut words = Vec::new();
-        leave(&row, false, &mut Vec::new(), |word| words.push(String::from_utf8(word.to_vec()).unwrap()));
+        leave(&row, &mut Vec::new(), |word| words.push(String::from_utf8(word.to_vec()).unwrap()));
         words.sort();
         words
     }
