@@ -5,11 +5,13 @@
 //! filter [`query::parse`] reads from text. Today there is one store, [`sqlite::SqliteStore`].
 
 pub mod clickhouse;
+mod file;
 pub mod filter;
 mod folding;
 pub mod found;
 pub mod moment;
 pub mod otlp;
+pub mod outbox;
 pub mod policy;
 pub mod query;
 pub mod record;
@@ -17,6 +19,7 @@ pub mod recorder;
 pub mod report;
 pub mod row;
 pub mod score;
+pub mod shipper;
 pub mod span;
 pub mod sqlite;
 pub mod store;
@@ -30,15 +33,16 @@ use vocab::Clock;
 
 pub use filter::Filter;
 pub use found::{FoundAttempt, FoundCall, FoundRow};
+pub use outbox::{Outbox, OutboxSettings};
 pub use policy::{BodyPolicy, Policies, Policy, Sample};
 pub use record::Record;
-pub use recorder::{Closed, Counts, Listener, Recorder};
+pub use recorder::{Closed, Counts, Listener, NotCommitted, Recorder};
 pub use row::Row;
 pub use score::Score;
 pub use span::Span;
 pub use store::{
-    Condition, Count, Cursor, Doomed, Entry, FoundPage, OutboxCondition, QueryError, ScoreSearch, Search,
-    SetAside, Sink, Store, Unavailable, ValueCount,
+    Condition, Count, Cursor, Doomed, Entry, FoundPage, OutboxCondition, QueryError, Salvaged, ScoreSearch,
+    Search, SetAside, Shed, Sink, Store, Unavailable, ValueCount,
 };
 
 /// Records in and out: one recorder, one store.
@@ -54,6 +58,8 @@ pub struct Analytics {
 pub struct Settings {
     /// Where: `sqlite:PATH`.
     pub url: String,
+    /// The cluster whose nodes share the tables; for ClickHouse.
+    pub cluster: Option<Arc<str>>,
     /// The most the recorder's queue may hold, in bytes.
     pub queue_bytes: usize,
     /// What is kept of each project's calls.
@@ -64,6 +70,8 @@ pub struct Settings {
     pub node: Arc<str>,
     /// Where time comes from.
     pub clock: Clock,
+    /// Where records wait for a store that is elsewhere, and how safely they are committed.
+    pub outbox: OutboxSettings,
 }
 
 impl Analytics {

@@ -1,29 +1,29 @@
 //! Records in: filing one never waits, and costs about a microsecond.
 //!
 //! Filed records pile up in a vector behind a mutex. One writer thread swaps it for an empty one every 50 ms,
-//! or as soon as 500 are there, and commits them to the store; no record wakes a thread by itself. The queue is
+//! or as soon as 500 are there, and commits them to the store; no record wakes a thread by itself. Only whoever
+//! waits for a commit wakes the writer at once; those who wait at the same time share one commit. The queue is
 //! bounded by bytes. When it is nearly full, bodies are given up first; when it is full, calls are dropped and
 //! counted. A store that is away is tried again and again while the queue has room.
 
+mod queue;
 mod writer;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::record::{Capture, Record};
+use self::queue::{Filed, Item, Phase, Queue};
+use crate::record::Record;
 use crate::row::Row;
+use crate::score::Score;
+use crate::span::Span;
 use crate::store::Sink;
 use crate::{Settings, recorder::writer::Writer};
-
-/// This many waiting records wake the writer before its time.
-const WAKE_ROWS: usize = 500;
-/// Bodies are given up when the queue is this full, in parts of four; the rest is for narrow rows.
-const BODIES_QUARTERS: usize = 3;
 
 /// Sees every call once, as it goes to the store, on the recorder's thread: it must not wait.
 pub trait Listener: Send + Sync {
@@ -38,43 +38,21 @@ pub struct Recorder {
     _end: Arc<End>,
 }
 
+/// What was handed over for good was not: the queue was full, or the recorder was closed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the records queue is full or closed")]
+pub struct NotCommitted;
+
 /// What the writer thread and everyone who files have between them.
 struct Shared {
     queue: Mutex<Queue>,
     tally: Tally,
     queue_bytes: usize,
     keeps_bodies: bool,
+    refuse_when_full: bool,
+    /// Whether both the queue and the store have room for everything about more calls.
+    has_room: AtomicBool,
     writer: OnceLock<Thread>,
-}
-
-#[derive(Default)]
-struct Queue {
-    filed: Vec<Filed>,
-    /// Of everything filed and not yet written, whether it still stands in `filed` or not.
-    bytes: usize,
-    flushes: Vec<oneshot::Sender<()>>,
-    phase: Phase,
-    trouble: Option<Arc<str>>,
-}
-
-/// A record in the queue.
-struct Filed {
-    // Boxed, because it has some eight hundred bytes that need not be moved about.
-    record: Box<Record>,
-    weight: usize,
-    shed: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
-    #[default]
-    Open,
-    /// Nothing more is taken; what is there is written, however long that takes.
-    Closing,
-    /// Nothing more is taken; what cannot be written at once is given up.
-    Abandoned,
-    /// The writer is gone.
-    Ended,
 }
 
 #[derive(Default)]
@@ -83,6 +61,8 @@ struct Tally {
     written: AtomicU64,
     dropped_bodies: AtomicU64,
     dropped_calls: AtomicU64,
+    spans: AtomicU64,
+    scores: AtomicU64,
 }
 
 /// How many records came and what became of them. `filed` = written + dropped calls + those still waiting.
@@ -96,6 +76,10 @@ pub struct Counts {
     pub dropped_bodies: u64,
     /// Calls lost because the queue was full.
     pub dropped_calls: u64,
+    /// Spans committed to the store.
+    pub spans: u64,
+    /// Scores committed to the store.
+    pub scores: u64,
     /// Bytes waiting to be written.
     pub queue_bytes: u64,
 }
@@ -117,6 +101,8 @@ impl Recorder {
             tally: Tally::default(),
             queue_bytes: settings.queue_bytes,
             keeps_bodies: settings.policies.keep_bodies(),
+            refuse_when_full: settings.outbox.refuse_when_full,
+            has_room: AtomicBool::new(true),
             writer: OnceLock::new(),
         });
         let writer = Writer::new(Arc::clone(&shared), store, settings);
@@ -127,12 +113,44 @@ impl Recorder {
 
     /// Takes one finished call. Never waits for the store.
     pub fn file(&self, record: impl Into<Box<Record>>) {
-        let mut record = record.into();
-        self.shared.tally.filed.fetch_add(1, Ordering::Relaxed);
-        let bodies = if self.shared.keeps_bodies { None } else { Some(take_bodies(&mut record)) };
-        let given_up = self.shared.enqueue(record);
-        // Memory is given back outside the lock.
-        drop((bodies, given_up));
+        self.shared.file(record.into(), None);
+    }
+
+    /// Takes one finished call at once, whether the answer is awaited or not; the answer comes when the call is
+    /// committed. With a store that is away that takes as long as it is away: put a limit on it.
+    pub fn commit<R: Into<Box<Record>>>(
+        &self,
+        record: R,
+    ) -> impl Future<Output = Result<(), NotCommitted>> + Send + use<R> {
+        let (done, committed) = oneshot::channel();
+        self.shared.file(record.into(), Some(done));
+        self.shared.wake();
+        answer(committed)
+    }
+
+    /// Takes spans, all or none; the answer comes when they are committed, or at once when there is no room.
+    pub fn keep(&self, spans: Vec<Span>) -> impl Future<Output = Result<(), NotCommitted>> + Send + use<> {
+        self.commit_item(Item::Spans(spans))
+    }
+
+    /// Takes scores, all or none; the answer comes when they are committed, or at once when there is no room.
+    pub fn judge(&self, scores: Vec<Score>) -> impl Future<Output = Result<(), NotCommitted>> + Send + use<> {
+        self.commit_item(Item::Scores(scores))
+    }
+
+    fn commit_item(&self, item: Item) -> impl Future<Output = Result<(), NotCommitted>> + Send + use<> {
+        let (done, committed) = oneshot::channel();
+        let weight = item.weight();
+        if self.shared.push(Filed { item, weight, done: Some(done) }).is_none() {
+            self.shared.wake();
+        }
+        answer(committed)
+    }
+
+    /// Whether calls may go on: false while there is no room to record everything about them, and the operator
+    /// wants them refused then.
+    pub fn has_room(&self) -> bool {
+        !self.shared.refuse_when_full || self.shared.has_room.load(Ordering::Relaxed)
     }
 
     /// Waits until everything filed before this call is written or dropped. With a store that is away, that
@@ -161,6 +179,8 @@ impl Recorder {
             written: read(&tally.written),
             dropped_bodies: read(&tally.dropped_bodies),
             dropped_calls: read(&tally.dropped_calls),
+            spans: read(&tally.spans),
+            scores: read(&tally.scores),
             queue_bytes,
         }
     }
@@ -182,75 +202,9 @@ impl Recorder {
     }
 }
 
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wake(&self) {
-        if let Some(writer) = self.writer.get() {
-            writer.unpark();
-        }
-    }
-
-    fn enter(&self, phase: Phase) {
-        let mut queue = self.queue();
-        queue.phase = queue.phase.max(phase);
-        drop(queue);
-        self.wake();
-    }
-
-    /// Puts a record in the queue, and returns what there was no room for.
-    fn enqueue(&self, mut record: Box<Record>) -> Option<GivenUp> {
-        let mut weight = record.weight();
-        let mut bodies = None;
-        let mut queue = self.queue();
-        if queue.bytes + weight > self.queue_bytes / 4 * BODIES_QUARTERS {
-            bodies = Some(take_bodies(&mut record)).filter(|bodies| !bodies.is_empty());
-            weight = record.weight();
-        }
-        if queue.phase != Phase::Open || queue.bytes + weight > self.queue_bytes {
-            drop(queue);
-            self.tally.dropped_calls.fetch_add(1, Ordering::Relaxed);
-            return Some(GivenUp { _record: Some(record), _bodies: bodies });
-        }
-        queue.bytes += weight;
-        queue.filed.push(Filed { record, weight, shed: bodies.is_some() });
-        let wake = queue.filed.len() == WAKE_ROWS;
-        drop(queue);
-        if wake {
-            self.wake();
-        }
-        let bodies = bodies?;
-        self.tally.dropped_bodies.fetch_add(1, Ordering::Relaxed);
-        Some(GivenUp { _record: None, _bodies: Some(bodies) })
-    }
-}
-
-/// What the queue had no room for, on its way to being freed.
-struct GivenUp {
-    _record: Option<Box<Record>>,
-    _bodies: Option<TakenBodies>,
-}
-
-struct TakenBodies {
-    request: bytes::Bytes,
-    upstream: Option<bytes::Bytes>,
-    response: Capture,
-}
-
-impl TakenBodies {
-    fn is_empty(&self) -> bool {
-        self.request.is_empty() && self.upstream.is_none() && self.response.is_empty()
-    }
-}
-
-fn take_bodies(record: &mut Record) -> TakenBodies {
-    TakenBodies {
-        request: std::mem::take(&mut record.request_body),
-        upstream: record.upstream_request_body.take(),
-        response: std::mem::take(&mut record.response_body),
-    }
+async fn answer(committed: oneshot::Receiver<()>) -> Result<(), NotCommitted> {
+    // What is dropped drops the sender.
+    committed.await.map_err(|_| NotCommitted)
 }
 
 /// Ends the writer thread when the last recorder is gone, closed or not.

@@ -30,6 +30,14 @@ pub struct Score {
     pub author: Option<Box<str>>,
 }
 
+impl Score {
+    /// Roughly how many bytes this score holds in memory.
+    pub(crate) fn weight(&self) -> usize {
+        let said = [&self.comment, &self.author].into_iter().flatten().map(|text| text.len()).sum::<usize>();
+        size_of::<Self>() + self.project.len() + self.name.len() + said
+    }
+}
+
 /// What a score judges.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {

@@ -52,6 +52,26 @@ pub struct Span {
     pub events: Option<Box<str>>,
 }
 
+impl Span {
+    /// Roughly how many bytes this span holds in memory.
+    pub(crate) fn weight(&self) -> usize {
+        let texts = [
+            &self.status_message,
+            &self.service,
+            &self.user,
+            &self.session,
+            &self.model,
+            &self.provider,
+            &self.input,
+            &self.output,
+            &self.attributes,
+            &self.events,
+        ];
+        let said: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+        size_of::<Self>() + self.project.len() + self.name.len() + said
+    }
+}
+
 /// What a span does, whichever convention said so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

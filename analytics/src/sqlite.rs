@@ -9,11 +9,9 @@
 mod append;
 mod blocks;
 mod bodies;
-mod checkpoint;
 mod columns;
 mod count;
 mod export;
-mod file;
 mod find;
 mod grams;
 mod groups;
@@ -40,10 +38,10 @@ use vocab::id::Call;
 use vocab::{Clock, Id, Time};
 
 use self::append::Appender;
-use self::checkpoint::Checkpointer;
-use self::file::RecordsFile;
 use self::readers::Readers;
 use crate::OpenError;
+use crate::file::checkpoint::Checkpointer;
+use crate::file::{self, HeldFile};
 use crate::filter::Field;
 use crate::found::FoundCall;
 use crate::report::{Report, Table};
@@ -68,7 +66,7 @@ pub struct SqliteStore {
 enum Writing {
     Open(Box<Open>),
     /// A damaged file was set aside, and there is no fresh one yet.
-    Without(Arc<RecordsFile>),
+    Without(Arc<HeldFile>),
     Closed,
 }
 
@@ -77,13 +75,13 @@ enum Writing {
 struct Open {
     appender: Appender,
     checkpointer: Checkpointer,
-    file: Arc<RecordsFile>,
+    file: Arc<HeldFile>,
 }
 
 impl SqliteStore {
     /// Opens the file, or makes it; a damaged one is set aside first.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, OpenError> {
-        let file = Arc::new(RecordsFile::take(path)?);
+        let file = Arc::new(HeldFile::take(path, &schema::FORMAT)?);
         let (open, set_aside) = Open::on(&file, &clock)?;
         Ok(Self {
             readers: Readers::new(path),
@@ -127,7 +125,7 @@ impl SqliteStore {
 }
 
 impl Open {
-    fn on(file: &Arc<RecordsFile>, clock: &Clock) -> Result<(Self, Option<SetAside>), OpenError> {
+    fn on(file: &Arc<HeldFile>, clock: &Clock) -> Result<(Self, Option<SetAside>), OpenError> {
         let unavailable = |reason: String| OpenError::Unavailable { path: file.path.clone(), reason };
         let (db, set_aside) = file.open(clock)?;
         let mut appender = Appender::new(db).map_err(|error| unavailable(error.to_string()))?;

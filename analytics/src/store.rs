@@ -59,6 +59,11 @@ pub trait Sink: Send + Sync {
     /// Returns what an operator should know about the store right now.
     fn condition(&self) -> Condition;
 
+    /// Whether there is room for everything about more calls; false asks for calls to be refused.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// Brings everything to rest on disk; nothing is appended afterwards. Blocks the thread it is called on.
     fn close(&self);
 }
@@ -292,24 +297,40 @@ pub struct Shed {
     pub rows: u64,
 }
 
-/// A damaged records file that was put out of the way so that a fresh one could serve.
+/// A damaged file that was put out of the way so that a fresh one could serve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SetAside {
+    /// What it was: `records file` or `outbox`.
+    pub file: &'static str,
     /// Where it is now.
     pub moved_to: PathBuf,
     /// What was wrong with it.
     pub reason: String,
+    /// What was whole in it and is in the fresh one; `None` when nothing is taken over.
+    pub salvaged: Option<Salvaged>,
+}
+
+/// What was taken over from a damaged file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Salvaged {
+    /// Rows that were whole.
+    pub rows: u64,
+    /// Batches of rows that could not be read; `None` when nobody can tell how many there were.
+    pub lost_batches: Option<u64>,
 }
 
 impl fmt::Display for SetAside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the records file was damaged ({}): it was moved to {} and a fresh one serves; calls recorded before \
-             are only in the moved file",
-            self.reason,
-            self.moved_to.display()
-        )
+        let (file, reason, moved_to) = (self.file, &self.reason, self.moved_to.display());
+        write!(f, "the {file} was damaged ({reason}): it was moved to {moved_to} and a fresh one serves; ")?;
+        let Some(salvaged) = self.salvaged else {
+            return f.write_str("calls recorded before are only in the moved file");
+        };
+        write!(f, "{} rows that waited in it were saved, ", salvaged.rows)?;
+        match salvaged.lost_batches {
+            Some(batches) => write!(f, "{batches} batches of rows could not be read"),
+            None => f.write_str("how many could not be read is not known"),
+        }
     }
 }
 

@@ -12,7 +12,8 @@ use std::time::Duration;
 use analytics::record::{Capture, Outcome};
 use analytics::sqlite::SqliteStore;
 use analytics::{
-    Analytics, Entry, OpenError, Policies, Policy, Record, Row, Search, Settings, Sink, Store, query,
+    Analytics, Entry, OpenError, OutboxSettings, Policies, Policy, Record, Row, Search, Settings, Sink,
+    Store, query,
 };
 use dialects::Endpoint;
 use serde_json::json;
@@ -214,6 +215,8 @@ fn addresses_that_name_no_file_are_refused_with_what_to_write() {
         listener: None,
         node: "n".into(),
         clock: Clock::system(),
+        cluster: None,
+        outbox: OutboxSettings::at("outbox.sqlite"),
     };
     let refused = |url: &str| Analytics::open(settings(url)).err().unwrap().to_string();
     let clickhouse = refused("https://user:hunter2@host:8123/db");
@@ -322,6 +325,8 @@ async fn the_recorder_writes_what_was_filed_and_says_so_when_closed() {
         listener: None,
         node: "node-1".into(),
         clock: Clock::system(),
+        cluster: None,
+        outbox: OutboxSettings::at(folder.path().join("outbox.sqlite")),
     };
     let analytics = Analytics::open(settings.clone()).unwrap();
     for record in calls(0..700) {

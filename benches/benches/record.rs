@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use analytics::record::{Attempt, Capture, Outcome, PromptUse};
 use analytics::sqlite::SqliteStore;
-use analytics::{Analytics, Entry, Policies, Policy, Record, Row, Settings, Sink};
+use analytics::{Analytics, Entry, OutboxSettings, Policies, Policy, Record, Row, Settings, Sink};
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dialects::Endpoint;
@@ -135,6 +135,8 @@ fn on_the_calls_path(c: &mut Criterion) {
         listener: None,
         node: "node-1".into(),
         clock: Clock::system(),
+        cluster: None,
+        outbox: OutboxSettings::at(folder.path().join("outbox.sqlite")),
     };
     let analytics = Analytics::open(settings).expect("the folder is fresh");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime to flush on");

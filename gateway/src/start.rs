@@ -5,9 +5,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use analytics::{BodyPolicy, Policies, Policy, Sample};
+use analytics::{BodyPolicy, OutboxSettings, Policies, Policy, Sample};
 use anyhow::Context as _;
-use config::{Bodies, Config, ProjectRecords, Records};
+use config::{Bodies, Config, OnFull, ProjectRecords, Records, Sync};
 use registry::content::Content;
 use registry::{DEFAULT_PROJECT, NewVersion, Registry, Role, Who};
 use serde::Deserialize;
@@ -85,6 +85,14 @@ pub fn analytics_settings(config: &Config, clock: &Clock) -> analytics::Settings
         listener: None,
         node: config.node.as_str().into(),
         clock: clock.clone(),
+        cluster: config.analytics_cluster.as_deref().map(Arc::from),
+        outbox: OutboxSettings {
+            path: config.data_dir.join("outbox.sqlite"),
+            bytes: config.records.outbox_bytes,
+            reserve_bytes: config.records.reserve_bytes,
+            sync_full: config.records.sync == Sync::Full,
+            refuse_when_full: config.records.on_full == OnFull::Refuse,
+        },
     }
 }
 

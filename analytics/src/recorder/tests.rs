@@ -45,7 +45,8 @@ impl Sink for Scripted {
     fn append(&self, entries: Entries<'_, '_>) -> Result<u64, Unavailable> {
         let seen = |entry| match entry {
             Entry::Call(row) => Some((u128::from_be_bytes(row.record.id.bytes()), row.body_state.as_str())),
-            Entry::Span(_) | Entry::Score(_) => None,
+            Entry::Span(_) => Some((0, "span")),
+            Entry::Score(_) => Some((0, "score")),
         };
         let rows: Vec<_> = entries.filter_map(seen).collect();
         let mut state = self.state.lock().unwrap();
@@ -78,6 +79,8 @@ fn start(queue_bytes: usize) -> (Recorder, Arc<Scripted>) {
         listener: None,
         node: "n".into(),
         clock: Clock::system(),
+        cluster: None,
+        outbox: crate::OutboxSettings::at("outbox.sqlite"),
     };
     let kept: Arc<dyn Sink> = Arc::clone(&store) as Arc<dyn Sink>;
     (Recorder::start(kept, &settings).unwrap(), store)

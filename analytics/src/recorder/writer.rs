@@ -1,5 +1,6 @@
 //! The recorder's thread: swaps the queue out, makes rows, commits them, tries again while the store is away.
 
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -8,17 +9,22 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use vocab::Clock;
 
-use super::{Filed, Phase, Shared};
+use super::Shared;
+use super::queue::{Filed, Item, Phase};
 use crate::Settings;
 use crate::policy::Policies;
 use crate::recorder::Listener;
 use crate::row::Row;
+use crate::score::Score;
+use crate::span::Span;
 use crate::store::{Entry, Sink, Unavailable};
 
 /// How long records wait for company.
 const WINDOW: Duration = Duration::from_millis(50);
-/// The most rows one commit takes.
+/// The most filed things one commit takes.
 const COMMIT_ROWS: usize = 500;
+/// Another commit begins once one has this much in memory.
+const COMMIT_BYTES: usize = 16 * 1024 * 1024;
 /// After working this long the writer lets others have the core, so that a burst of writing does not show in
 /// the slowest calls.
 const SLICE: Duration = Duration::from_millis(1);
@@ -58,9 +64,10 @@ impl Writer {
         loop {
             let turn = self.swap(&mut filed);
             // Somebody waits, or much does: no time for pauses.
-            let paced =
-                turn.flushes.is_empty() && turn.phase == Phase::Open && filed.len() <= 2 * COMMIT_ROWS;
+            let waited_for = !turn.flushes.is_empty() || filed.iter().any(|filed| filed.done.is_some());
+            let paced = !waited_for && turn.phase == Phase::Open && filed.len() <= 2 * COMMIT_ROWS;
             filed = self.write_all(filed, paced);
+            self.look_for_room();
             // Nothing is filed once the phase has changed, so this was all.
             if turn.phase != Phase::Open {
                 self.store.close();
@@ -81,41 +88,39 @@ impl Writer {
 
     /// Writes everything and gives the emptied vector back, so that its room is used again.
     fn write_all(&self, mut filed: Vec<Filed>, paced: bool) -> Vec<Filed> {
-        if filed.len() <= COMMIT_ROWS {
-            self.write(&filed, paced);
-            filed.clear();
-            return filed;
-        }
-        let mut rest = filed.into_iter();
-        loop {
-            let some: Vec<_> = rest.by_ref().take(COMMIT_ROWS).collect();
-            if some.is_empty() {
-                return Vec::with_capacity(SPARE_ROWS);
+        while !filed.is_empty() {
+            let rest = filed.split_off(batch_len(&filed));
+            self.write(&mut filed, paced);
+            if rest.is_empty() {
+                break;
             }
-            self.write(&some, paced);
+            filed = rest;
         }
+        filed.clear();
+        filed.shrink_to(SPARE_ROWS);
+        filed
     }
 
     /// Commits one batch, however often that takes, unless the recorder is abandoned meanwhile.
-    fn write(&self, filed: &[Filed], paced: bool) {
-        if filed.is_empty() {
-            return;
-        }
+    fn write(&self, filed: &mut [Filed], paced: bool) {
         let mut wait = FIRST_WAIT;
         // Seen once, however often the same batch is tried.
         let mut listener = self.listener.as_deref();
         while let Err(error) = self.append(filed, paced, listener.take()) {
             self.report(&error);
+            self.look_for_room();
             if self.shared.queue().phase >= Phase::Abandoned {
-                self.shared.tally.dropped_calls.fetch_add(filed.len() as u64, Ordering::Relaxed);
+                let calls = filed.iter().filter(|filed| matches!(filed.item, Item::Call { .. })).count();
+                self.shared.tally.dropped_calls.fetch_add(calls as u64, Ordering::Relaxed);
                 return self.release(filed);
             }
             thread::park_timeout(wait);
             wait = (wait * 2).min(LONGEST_WAIT);
         }
         self.recovered();
-        self.shared.tally.written.fetch_add(filed.len() as u64, Ordering::Relaxed);
+        self.count(filed);
         self.release(filed);
+        answer(filed.iter_mut().filter_map(|filed| filed.done.take()));
     }
 
     fn append(
@@ -125,25 +130,55 @@ impl Writer {
         listener: Option<&dyn Listener>,
     ) -> Result<u64, Unavailable> {
         let mut resumed = self.clock.monotonic();
-        let mut rows = filed.iter().map(|filed| {
+        let mut entries = filed.iter().flat_map(|filed| {
             if paced && self.clock.monotonic().saturating_sub(resumed) >= SLICE {
                 thread::sleep(SLICE_PAUSE);
                 resumed = self.clock.monotonic();
             }
-            let policy = self.policies.of_project(&filed.record.project);
-            let row = Row::new(&filed.record, &self.node, policy, filed.shed);
-            if let Some(listener) = listener {
-                listener.saw(&row);
-            }
-            Entry::Call(Box::new(row))
+            self.entries(&filed.item, listener)
         });
-        self.store.append(&mut rows)
+        self.store.append(&mut entries)
+    }
+
+    fn entries<'r>(&'r self, item: &'r Item, listener: Option<&dyn Listener>) -> ItemEntries<'r> {
+        match item {
+            Item::Call { record, shed } => {
+                let policy = self.policies.of_project(&record.project);
+                let row = Row::new(record, &self.node, policy, *shed);
+                if let Some(listener) = listener {
+                    listener.saw(&row);
+                }
+                ItemEntries::Call(Some(Box::new(row)))
+            }
+            Item::Spans(spans) => ItemEntries::Spans(spans.iter()),
+            Item::Scores(scores) => ItemEntries::Scores(scores.iter()),
+        }
+    }
+
+    fn count(&self, filed: &[Filed]) {
+        let tally = &self.shared.tally;
+        for filed in filed {
+            let count = match &filed.item {
+                Item::Call { .. } => &tally.written,
+                Item::Spans(_) => &tally.spans,
+                Item::Scores(_) => &tally.scores,
+            };
+            count.fetch_add(filed.item.rows() as u64, Ordering::Relaxed);
+        }
     }
 
     fn release(&self, filed: &[Filed]) {
         let bytes: usize = filed.iter().map(|filed| filed.weight).sum();
         let mut queue = self.shared.queue();
         queue.bytes = queue.bytes.saturating_sub(bytes);
+    }
+
+    /// Finds out whether more calls can be recorded in full.
+    fn look_for_room(&self) {
+        let store_has_room = self.store.has_room();
+        let queue = self.shared.queue();
+        let has_room = store_has_room && queue.bytes <= self.shared.crowded_bytes();
+        self.shared.has_room.store(has_room, Ordering::Relaxed);
     }
 
     fn report(&self, error: &Unavailable) {
@@ -161,9 +196,39 @@ impl Writer {
     }
 }
 
-fn answer(flushes: Vec<oneshot::Sender<()>>) {
-    for flush in flushes {
+/// The entries of one filed thing.
+enum ItemEntries<'r> {
+    Call(Option<Box<Row<'r>>>),
+    Spans(slice::Iter<'r, Span>),
+    Scores(slice::Iter<'r, Score>),
+}
+
+impl<'r> Iterator for ItemEntries<'r> {
+    type Item = Entry<'r>;
+
+    fn next(&mut self) -> Option<Entry<'r>> {
+        match self {
+            Self::Call(row) => row.take().map(Entry::Call),
+            Self::Spans(spans) => spans.next().map(Entry::Span),
+            Self::Scores(scores) => scores.next().map(Entry::Score),
+        }
+    }
+}
+
+/// How many of these one commit takes.
+fn batch_len(filed: &[Filed]) -> usize {
+    let mut bytes = 0;
+    let fits = |filed: &&Filed| {
+        let begun_below = bytes < COMMIT_BYTES;
+        bytes += filed.weight;
+        begun_below
+    };
+    filed.iter().take(COMMIT_ROWS).take_while(fits).count()
+}
+
+fn answer(waiting: impl IntoIterator<Item = oneshot::Sender<()>>) {
+    for one in waiting {
         // Whoever asked may have gone.
-        flush.send(()).unwrap_or_default();
+        one.send(()).unwrap_or_default();
     }
 }

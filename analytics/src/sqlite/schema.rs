@@ -16,11 +16,15 @@ use rusqlite::{Connection, params};
 
 use super::bodies;
 use super::columns::{LISTS, NAMES};
+use crate::file::Format;
 
 /// The format this build writes, kept in `user_version`.
-pub(super) const VERSION: i64 = 2;
+const VERSION: i64 = 2;
+/// What makes a file a records file.
+pub(super) const FORMAT: Format =
+    Format { noun: "records file", table: "call", version: VERSION, create, upgrade, write_ahead };
 /// Marks a file as Weir's records: `weir` in ASCII.
-pub(super) const APPLICATION: i64 = 0x7765_6972;
+const APPLICATION: i64 = 0x7765_6972;
 /// Bytes to a page.
 const PAGE_BYTES: i64 = 8192;
 

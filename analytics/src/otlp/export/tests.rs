@@ -13,7 +13,7 @@ use crate::otlp::attributes::object;
 use crate::otlp::{Encoding, ingest};
 use crate::policy::Policy;
 use crate::record::{Capture, PromptUse};
-use crate::row::BodyPolicy;
+use crate::policy::BodyPolicy;
 
 const NOW: Time = Time(1_780_000_000_000_000);
 

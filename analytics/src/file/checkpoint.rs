@@ -1,7 +1,6 @@
 //! The write-ahead log brought home into the file, on a thread of its own.
 //!
-//! Commits append to the log and never wait for the disk; every half second what is new is copied into the
-//! file. A log that keeps growing because somebody is always writing is begun anew once it is too long.
+//! Commits append to the log and never wait for the disk; now and then what is new is copied into the file. A log that keeps growing because somebody is always writing is begun anew once it is too long.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,15 +9,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::file::RecordsFile;
-use super::schema;
+use super::HeldFile;
 
 const EVERY: Duration = Duration::from_millis(500);
 /// A log longer than this is begun anew.
 const LOG_BYTES: i64 = 64 * 1024 * 1024;
 
 /// The thread, until it is dropped.
-pub(super) struct Checkpointer {
+pub(crate) struct Checkpointer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -31,10 +29,10 @@ struct Shared {
 }
 
 impl Checkpointer {
-    pub(super) fn start(file: &RecordsFile) -> Result<Self, Box<dyn std::error::Error>> {
+    pub(crate) fn start(file: &HeldFile) -> Result<Self, Box<dyn std::error::Error>> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(&file.path, flags)?;
-        schema::write_ahead(&db)?;
+        (file.format.write_ahead)(&db)?;
         let shared = Arc::new(Shared::default());
         let seen = Arc::clone(&shared);
         let thread = thread::Builder::new().name("weir-records-log".into()).spawn(move || run(&db, &seen))?;
@@ -42,7 +40,7 @@ impl Checkpointer {
     }
 
     /// Says that something was committed.
-    pub(super) fn note(&self) {
+    pub(crate) fn note(&self) {
         self.shared.behind.store(true, Ordering::Release);
     }
 }

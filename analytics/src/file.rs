@@ -1,4 +1,6 @@
-//! The records file itself: taken for this process alone, looked over, set aside when it is damaged.
+//! A SQLite file of ours, whatever is in it: taken for this process alone, looked over, set aside when it is damaged.
+
+pub(crate) mod checkpoint;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -6,10 +8,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use vocab::Clock;
 
-use super::schema;
 use crate::OpenError;
 use crate::store::SetAside;
 
@@ -18,9 +19,26 @@ const CHECK_TIME: Duration = Duration::from_secs(1);
 /// The files of one database.
 const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 
-/// A records file, held by this process until dropped.
-pub(super) struct RecordsFile {
-    pub(super) path: PathBuf,
+/// What tells one kind of file from another, and makes a new one.
+pub(crate) struct Format {
+    /// What it is called in messages: `records file`.
+    pub(crate) noun: &'static str,
+    /// A table that every file of this kind has, whatever its version.
+    pub(crate) table: &'static str,
+    /// The newest version this build knows; a newer one is refused.
+    pub(crate) version: i64,
+    /// Makes the tables of a new file.
+    pub(crate) create: fn(&mut Connection) -> rusqlite::Result<()>,
+    /// Brings a file of this older version, or of this one, to the newest.
+    pub(crate) upgrade: fn(&mut Connection, i64) -> rusqlite::Result<()>,
+    /// Sets up a connection that writes.
+    pub(crate) write_ahead: fn(&Connection) -> rusqlite::Result<()>,
+}
+
+/// A file, held by this process until dropped.
+pub(crate) struct HeldFile {
+    pub(crate) path: PathBuf,
+    pub(crate) format: &'static Format,
     _lock: File,
 }
 
@@ -30,23 +48,23 @@ enum Fault {
     Refused(OpenError),
 }
 
-impl RecordsFile {
+impl HeldFile {
     /// Takes the file for this process, making its folder when there is none.
-    pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
+    pub(crate) fn take(path: &Path, format: &'static Format) -> Result<Self, OpenError> {
         let unavailable = |error: &io::Error| unavailable(path, error);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|error| unavailable(&error))?;
         }
         let lock = private().open(beside(path, "-lock")).map_err(|error| unavailable(&error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), format, _lock: lock }),
             Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
             Err(fs::TryLockError::Error(error)) => Err(unavailable(&error)),
         }
     }
 
     /// Opens the file for writing. A damaged one is set aside first.
-    pub(super) fn open(&self, clock: &Clock) -> Result<(Connection, Option<SetAside>), OpenError> {
+    pub(crate) fn open(&self, clock: &Clock) -> Result<(Connection, Option<SetAside>), OpenError> {
         let reason = match self.open_as_it_is() {
             Ok(db) => return Ok((db, None)),
             Err(Fault::Refused(error)) => return Err(error),
@@ -61,7 +79,7 @@ impl RecordsFile {
     }
 
     /// Moves the file and what belongs to it to another name.
-    pub(super) fn set_aside(&self, reason: String, clock: &Clock) -> Result<SetAside, OpenError> {
+    pub(crate) fn set_aside(&self, reason: String, clock: &Clock) -> Result<SetAside, OpenError> {
         let stamp = clock.now().to_string().replace([':', '.'], "-");
         let moved_to = beside(&self.path, &format!(".damaged-{stamp}"));
         for suffix in SUFFIXES {
@@ -71,8 +89,8 @@ impl RecordsFile {
                     .map_err(|error| unavailable(&self.path, &error))?;
             }
         }
-        let set_aside = SetAside { moved_to, reason };
-        tracing::error!(moved_to = %set_aside.moved_to.display(), reason = %set_aside.reason, "the records file was damaged: a fresh one serves");
+        let set_aside = SetAside { file: self.format.noun, moved_to, reason, salvaged: None };
+        tracing::error!(moved_to = %set_aside.moved_to.display(), reason = %set_aside.reason, "the {} was damaged: a fresh one serves", set_aside.file);
         Ok(set_aside)
     }
 
@@ -81,14 +99,15 @@ impl RecordsFile {
         private().open(&self.path).map_err(|error| Fault::Refused(unavailable(&self.path, &error)))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut db = Connection::open_with_flags(&self.path, flags).map_err(|error| self.fault(&error))?;
-        let tables = "SELECT count(*), count(*) FILTER (WHERE name IN ('call', 'body')) FROM sqlite_schema";
-        let tables = db.query_row(tables, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+        let tables = "SELECT count(*), count(*) FILTER (WHERE name = ?1) FROM sqlite_schema";
+        let counts = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+        let tables = db.query_row(tables, [self.format.table], counts);
         match tables.map_err(|error| self.fault(&error))? {
-            (0, _) => schema::create(&mut db).map_err(|error| self.fault(&error))?,
-            (_, 2) => self.look_over(&mut db)?,
+            (0, _) => (self.format.create)(&mut db).map_err(|error| self.fault(&error))?,
+            (_, 1) => self.look_over(&mut db)?,
             _ => return Err(Fault::Refused(OpenError::Foreign { path: self.path.clone() })),
         }
-        schema::write_ahead(&db).map_err(|error| self.fault(&error))?;
+        (self.format.write_ahead)(&db).map_err(|error| self.fault(&error))?;
         Ok(db)
     }
 
@@ -96,9 +115,9 @@ impl RecordsFile {
     fn look_over(&self, db: &mut Connection) -> Result<(), Fault> {
         let found = db.pragma_query_value(None, "user_version", |row| row.get(0));
         let found: i64 = found.map_err(|error| self.fault(&error))?;
-        if found > schema::VERSION {
+        if found > self.format.version {
             let path = self.path.clone();
-            return Err(Fault::Refused(OpenError::Newer { path, found, known: schema::VERSION }));
+            return Err(Fault::Refused(OpenError::Newer { path, found, known: self.format.version }));
         }
         match checked(db) {
             Ok(verdict) if verdict == "ok" => {}
@@ -106,7 +125,7 @@ impl RecordsFile {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {}
             Err(error) => return Err(self.fault(&error)),
         }
-        schema::upgrade(db, found).map_err(|error| self.fault(&error))
+        (self.format.upgrade)(db, found).map_err(|error| self.fault(&error))
     }
 
     fn fault(&self, error: &rusqlite::Error) -> Fault {
@@ -118,7 +137,7 @@ impl RecordsFile {
 }
 
 /// Bytes of the file and its log on disk.
-pub(super) fn bytes(path: &Path) -> u64 {
+pub(crate) fn bytes(path: &Path) -> u64 {
     let size = |suffix| fs::metadata(beside(path, suffix)).map_or(0, |metadata| metadata.len());
     SUFFIXES.into_iter().map(size).sum()
 }
@@ -138,11 +157,16 @@ fn checked(db: &Connection) -> rusqlite::Result<String> {
 }
 
 /// Whether an error says that the file is damaged.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-fn private() -> OpenOptions {
+/// Whether an error says that the disk, or the file's limit, is full.
+pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+pub(crate) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -150,7 +174,7 @@ fn private() -> OpenOptions {
     options
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

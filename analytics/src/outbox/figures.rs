@@ -1,0 +1,135 @@
+//! What is known of an outbox without looking into its file.
+
+use std::time::Duration;
+
+use vocab::{Clock, Time};
+
+use crate::store::{OutboxCondition, SetAside, Shed};
+
+/// Rows and bytes that a block is sealed at, and how long the oldest row waits at most.
+pub(super) const BLOCK_ROWS: u64 = 10_000;
+pub(super) const BLOCK_BYTES: u64 = 8 * 1024 * 1024;
+pub(super) const BLOCK_AGE: Duration = Duration::from_secs(1);
+
+/// How much there is of something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Size {
+    /// Calls, spans and scores.
+    pub(super) rows: u64,
+    pub(super) plain_bytes: u64,
+    pub(super) packed_bytes: u64,
+    /// When the oldest was committed.
+    pub(super) oldest: Option<Time>,
+}
+
+/// What one commit added.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Added {
+    pub(super) size: Size,
+    /// The last batch's number.
+    pub(super) last: i64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    waiting: Size,
+    shipped_rows: u64,
+    pub(super) poisoned: u64,
+    shed: Shed,
+    pub(super) trouble: Option<String>,
+    pub(super) set_aside: Option<SetAside>,
+    /// The last batch committed, and the last one shipped.
+    pub(super) last: i64,
+    shipped: i64,
+    /// Up to this one, batches are shipped without waiting for more.
+    pub(super) hurry_to: i64,
+    /// What has come since the last block was sealed, and when that began by the clock that never jumps.
+    unsealed: Size,
+    since: Option<Duration>,
+    pub(super) closed: bool,
+}
+
+impl Figures {
+    /// Begins anew with what a file holds. What waits there has waited long enough.
+    pub(super) fn resume(&mut self, waiting: Size, last: i64, poisoned: u64) {
+        (self.waiting, self.unsealed, self.poisoned) = (waiting, waiting, poisoned);
+        self.last = last.max(self.last);
+        self.hurry_to = self.last;
+        self.since = None;
+    }
+
+    /// Counts what was committed; true when the shipper should look.
+    pub(super) fn add(&mut self, added: &Added, clock: &Clock) -> bool {
+        let was = self.unsealed;
+        for size in [&mut self.waiting, &mut self.unsealed] {
+            size.rows += added.size.rows;
+            size.plain_bytes += added.size.plain_bytes;
+            size.packed_bytes += added.size.packed_bytes;
+            size.oldest = size.oldest.or(added.size.oldest);
+        }
+        self.last = added.last;
+        let first = self.since.is_none();
+        self.since.get_or_insert_with(|| clock.monotonic());
+        first || (!is_enough(&was) && is_enough(&self.unsealed))
+    }
+
+    pub(super) fn shed(&mut self, shed: &Shed) {
+        self.shed.bodies += shed.bodies;
+        self.shed.previews += shed.previews;
+        self.shed.successes += shed.successes;
+        self.shed.rows += shed.rows;
+    }
+
+    /// How long the oldest rows that are in no block may wait for more; zero when they have waited long enough.
+    pub(super) fn may_wait(&self, clock: &Clock) -> Duration {
+        let hurries = self.hurry_to > self.shipped || self.closed;
+        let Some(since) = self.since.filter(|_| !hurries && !is_enough(&self.unsealed)) else {
+            return Duration::ZERO;
+        };
+        BLOCK_AGE.saturating_sub(clock.monotonic().saturating_sub(since))
+    }
+
+    /// Notes that so much was sealed, and that there is more or not.
+    pub(super) fn seal(&mut self, sealed: &Size, is_all: bool, clock: &Clock) {
+        self.unsealed.rows = self.unsealed.rows.saturating_sub(sealed.rows);
+        self.unsealed.plain_bytes = self.unsealed.plain_bytes.saturating_sub(sealed.plain_bytes);
+        self.since = Some(clock.monotonic());
+        if is_all {
+            (self.unsealed, self.since) = (Size::default(), None);
+        }
+    }
+
+    pub(super) const fn add_shipped(&mut self, rows: u64) {
+        self.shipped_rows += rows;
+    }
+
+    /// Notes that a block is done and gone.
+    pub(super) fn finish(&mut self, done: &Size, last: i64, oldest: Option<Time>) {
+        self.waiting.rows = self.waiting.rows.saturating_sub(done.rows);
+        self.waiting.packed_bytes = self.waiting.packed_bytes.saturating_sub(done.packed_bytes);
+        self.waiting.oldest = oldest;
+        self.shipped = last;
+    }
+
+    /// Whether the batch with this number and all before it are done with, or never will be.
+    pub(super) const fn waits_no_longer(&self, last: i64) -> bool {
+        self.shipped >= last || self.waiting.rows == 0 || self.closed
+    }
+
+    pub(super) fn condition(&self) -> OutboxCondition {
+        OutboxCondition {
+            rows: self.waiting.rows,
+            bytes: self.waiting.packed_bytes,
+            oldest: self.waiting.oldest,
+            shipped: self.shipped_rows,
+            poisoned: self.poisoned,
+            shed: self.shed,
+            trouble: self.trouble.clone(),
+        }
+    }
+}
+
+/// Whether this is enough for a block.
+const fn is_enough(size: &Size) -> bool {
+    size.rows >= BLOCK_ROWS || size.plain_bytes >= BLOCK_BYTES
+}

@@ -1,0 +1,224 @@
+//! How much room there is: by how full the outbox is, and by what the disk said last.
+//!
+//! The less room, the less is kept of each call ([`Keep`]). When even that finds no place, the reserve is given up: a
+//! file that was written in better times so that there is something to give up. It is written again when the
+//! outbox is less than half full.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use vocab::Clock;
+
+use super::Keep;
+use crate::file::private;
+
+/// Below this part of its size, in hundredths, the outbox has room for everything; calls that may be refused are.
+const CALM_PERCENT: u64 = 75;
+/// From these parts on, in hundredths, less and less is kept.
+const STEPS: [(u64, Keep); 3] = [(95, Keep::Failures), (90, Keep::Narrow), (80, Keep::NoBodies)];
+/// Below this part the reserve is written again.
+const REFILL_PERCENT: u64 = 50;
+/// How long a full disk is believed to be so; then a little more is tried.
+const BELIEVED: Duration = Duration::from_secs(5);
+
+pub(super) struct Room {
+    state: Mutex<State>,
+    reserve: PathBuf,
+    reserve_bytes: u64,
+    clock: Clock,
+}
+
+struct State {
+    used: u64,
+    bytes: u64,
+    /// What a full disk leaves room for, and since when.
+    forced: Keep,
+    forced_at: Duration,
+    has_reserve: bool,
+}
+
+impl Room {
+    /// For an outbox of so many bytes, with a reserve beside it.
+    pub(super) fn new(bytes: u64, reserve: PathBuf, reserve_bytes: u64, clock: Clock) -> Self {
+        let forced_at = clock.monotonic();
+        let state = State { used: 0, bytes, forced: Keep::Everything, forced_at, has_reserve: false };
+        let room = Self { state: Mutex::new(state), reserve, reserve_bytes, clock };
+        room.refill();
+        room
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What there is room for now.
+    pub(super) fn keep(&self) -> Keep {
+        let mut state = self.state();
+        let now = self.clock.monotonic();
+        if state.forced > Keep::Everything && now.saturating_sub(state.forced_at) >= BELIEVED {
+            state.forced = if state.forced == Keep::Failures { Keep::Narrow } else { Keep::Everything };
+            state.forced_at = now;
+        }
+        state.forced.max(state.by_use())
+    }
+
+    /// Whether there is room for everything, and some to spare for what is on its way.
+    pub(super) fn is_calm(&self) -> bool {
+        self.keep() == Keep::Everything && {
+            let state = self.state();
+            state.percent() < CALM_PERCENT
+        }
+    }
+
+    pub(super) fn set_used(&self, used: u64) {
+        self.state().used = used;
+    }
+
+    pub(super) fn set_bytes(&self, bytes: u64) {
+        self.state().bytes = bytes;
+    }
+
+    /// The most the file may take now: more when the reserve was given up.
+    pub(super) fn most_bytes(&self) -> u64 {
+        let state = self.state();
+        state.bytes + if state.has_reserve { 0 } else { self.reserve_bytes }
+    }
+
+    /// The disk or the outbox was full. The next rows are to be narrower; when they are as narrow as can be, the
+    /// reserve goes.
+    pub(super) fn was_full(&self) {
+        let keep = self.keep();
+        let mut state = self.state();
+        state.forced_at = self.clock.monotonic();
+        state.forced = if keep == Keep::Everything { Keep::NoBodies } else { Keep::Failures };
+        if state.forced == Keep::Failures && state.has_reserve {
+            state.has_reserve = false;
+            tracing::warn!("there is no room for records: the reserve is given up");
+            if let Err(error) = fs::remove_file(&self.reserve) {
+                tracing::error!(%error, "the reserve cannot be given up");
+            }
+        }
+    }
+
+    /// Writes the reserve when it is missing and there is room; true when it was written.
+    pub(super) fn refill(&self) -> bool {
+        {
+            let state = self.state();
+            if state.has_reserve || state.forced > Keep::Everything || state.percent() >= REFILL_PERCENT {
+                return false;
+            }
+        }
+        match write_reserve(&self.reserve, self.reserve_bytes) {
+            Ok(()) => self.state().has_reserve = true,
+            Err(error) => {
+                tracing::warn!(%error, "there is no room for the reserve of the outbox");
+                self.was_full();
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl State {
+    fn percent(&self) -> u64 {
+        self.used.saturating_mul(100) / self.bytes.max(1)
+    }
+
+    fn by_use(&self) -> Keep {
+        let percent = self.percent();
+        STEPS.into_iter().find(|(from, _)| percent >= *from).map_or(Keep::Everything, |(_, keep)| keep)
+    }
+}
+
+/// Writes so many bytes: only what is written has its place on the disk.
+fn write_reserve(path: &Path, bytes: u64) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|metadata| metadata.len() == bytes) {
+        return Ok(());
+    }
+    let written = private().open(path).and_then(|mut file| {
+        file.set_len(0)?;
+        let zeros = [0; 64 * 1024];
+        let mut left = bytes;
+        while left > 0 {
+            let some = left.min(zeros.len() as u64);
+            file.write_all(&zeros[..some as usize])?;
+            left -= some;
+        }
+        file.sync_all()
+    });
+    if written.is_err() {
+        // Half a reserve would only be in the way.
+        fs::remove_file(path).unwrap_or_default();
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use vocab::Time;
+
+    use super::*;
+
+    const RESERVE: u64 = 100_000;
+
+    fn room(folder: &Path, clock: &Clock) -> Room {
+        Room::new(1_000, folder.join("reserve"), RESERVE, clock.clone())
+    }
+
+    #[test]
+    fn the_fuller_the_outbox_the_less_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = room(folder.path(), &Clock::system());
+        let at = |used| {
+            room.set_used(used);
+            (room.keep(), room.is_calm())
+        };
+        assert_eq!(at(749), (Keep::Everything, true));
+        assert_eq!(at(750), (Keep::Everything, false));
+        assert_eq!(at(800), (Keep::NoBodies, false));
+        assert_eq!(at(900), (Keep::Narrow, false));
+        assert_eq!(at(950), (Keep::Failures, false));
+        assert_eq!(at(10), (Keep::Everything, true));
+    }
+
+    #[test]
+    fn a_full_disk_narrows_rows_first_and_then_costs_the_reserve() {
+        let folder = tempfile::tempdir().unwrap();
+        let (room, reserve) = (room(folder.path(), &Clock::system()), folder.path().join("reserve"));
+        assert_eq!((fs::metadata(&reserve).unwrap().len(), room.most_bytes()), (RESERVE, 1_000));
+        room.was_full();
+        assert_eq!((room.keep(), reserve.exists()), (Keep::NoBodies, true));
+        room.was_full();
+        assert_eq!(
+            (room.keep(), reserve.exists(), room.most_bytes()),
+            (Keep::Failures, false, 1_000 + RESERVE)
+        );
+    }
+
+    #[test]
+    fn after_a_while_more_is_tried_and_the_reserve_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(Time(0));
+        let room = room(folder.path(), &clock);
+        room.was_full();
+        room.was_full();
+        assert!(!room.refill(), "the disk is believed to be full");
+        clock.advance(BELIEVED);
+        assert_eq!(room.keep(), Keep::Narrow);
+        clock.advance(BELIEVED);
+        assert_eq!(room.keep(), Keep::Everything);
+        assert!(room.refill());
+        assert_eq!(fs::metadata(folder.path().join("reserve")).unwrap().len(), RESERVE);
+    }
+
+    #[test]
+    fn a_reserve_that_finds_no_place_is_missing_and_that_is_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Room::new(1_000, folder.path().join("no/such/folder"), RESERVE, Clock::system());
+        assert_eq!((room.keep(), room.most_bytes()), (Keep::NoBodies, 1_000 + RESERVE));
+    }
+}

@@ -1,0 +1,145 @@
+//! What is whole in a damaged outbox, taken over into a fresh one: batch by batch, each with its checksum proved.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use super::batch::{Rows, Unpacker};
+use super::figures::Size;
+use super::open::{self, Open, PackedTables, read_size};
+use crate::store::{Salvaged, SetAside};
+
+/// When one end of the batches cannot be found, so many numbers from the other end are tried.
+const TRIED_BLINDLY: i64 = 1_000_000;
+/// So many batches are committed together.
+const COMMIT_BATCHES: usize = 64;
+
+/// One batch as it is in a file.
+struct Found {
+    seq: i64,
+    layout: u32,
+    size: Size,
+    tables: PackedTables,
+}
+
+impl Open {
+    /// Copies what can be read of a file that was set aside, and says how much that was.
+    pub(super) fn take_over(&mut self, moved: SetAside) -> SetAside {
+        let salvaged = self.salvage(&moved.moved_to).unwrap_or_default();
+        let set_aside = SetAside { salvaged: Some(salvaged), ..moved };
+        tracing::warn!(
+            rows = salvaged.rows,
+            lost_batches = salvaged.lost_batches,
+            "what was whole in the damaged outbox was saved"
+        );
+        set_aside
+    }
+
+    /// `None` when the file tells nothing at all.
+    fn salvage(&mut self, path: &Path) -> Option<Salvaged> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let damaged = Connection::open_with_flags(path, flags).ok()?;
+        let mut unpacker = Unpacker::new().ok()?;
+        let mut salvaged = Salvaged { rows: 0, lost_batches: Some(0) };
+        self.copy_rest(&damaged, "block", "slot, id, first, last, sealed_at");
+        self.copy_rest(&damaged, "part", "id, target, from_place, to_place, done");
+        self.copy_rest(&damaged, "poisoned", "id, target, layout, at, reason, row");
+        let Some((numbers, are_known)) = numbers(&damaged) else {
+            return Some(Salvaged { lost_batches: None, ..salvaged });
+        };
+        if !are_known {
+            salvaged.lost_batches = None;
+        }
+        let mut whole = Vec::new();
+        for seq in numbers {
+            match read(&damaged, seq, &mut unpacker) {
+                Ok(None) => {}
+                Ok(Some(found)) => whole.push(found),
+                Err(_) => salvaged.lost_batches = salvaged.lost_batches.map(|lost| lost + 1),
+            }
+            if whole.len() == COMMIT_BATCHES {
+                self.add_found(&mut whole, &mut salvaged);
+            }
+        }
+        self.add_found(&mut whole, &mut salvaged);
+        self.next = self.last_seq().unwrap_or_default() + 1;
+        Some(salvaged)
+    }
+
+    fn add_found(&mut self, found: &mut Vec<Found>, salvaged: &mut Salvaged) {
+        match self.try_add_found(found) {
+            Ok(()) => salvaged.rows += found.iter().map(|found| found.size.rows).sum::<u64>(),
+            Err(_) => salvaged.lost_batches = salvaged.lost_batches.map(|lost| lost + found.len() as u64),
+        }
+        found.clear();
+    }
+
+    fn try_add_found(&mut self, found: &[Found]) -> rusqlite::Result<()> {
+        let tx = self.db.transaction()?;
+        for found in found {
+            open::insert(&tx, found.seq, found.layout, &found.size, &found.tables)?;
+        }
+        tx.commit()
+    }
+
+    /// Copies the rows of a small table one by one, as far as they can be read.
+    fn copy_rest(&mut self, damaged: &Connection, table: &str, columns: &str) {
+        let marks: Vec<_> = columns.split(", ").enumerate().map(|(n, _)| format!("?{}", n + 1)).collect();
+        let insert = format!("INSERT OR REPLACE INTO {table} ({columns}) VALUES ({})", marks.join(", "));
+        let copied =
+            copy_rows(damaged, &self.db, &format!("SELECT {columns} FROM {table} LIMIT 100000"), &insert);
+        if let Err(error) = copied {
+            tracing::warn!(%error, table, "not everything in the damaged outbox could be read");
+        }
+    }
+}
+
+fn copy_rows(from: &Connection, to: &Connection, select: &str, insert: &str) -> rusqlite::Result<()> {
+    let (mut select, mut insert) = (from.prepare(select)?, to.prepare(insert)?);
+    let columns = select.column_count();
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let values: Vec<rusqlite::types::Value> =
+            (0..columns).map(|column| row.get(column)).collect::<Result<_, _>>()?;
+        insert.execute(rusqlite::params_from_iter(values))?;
+    }
+    Ok(())
+}
+
+/// Which numbers batches may have, and whether that is sure.
+fn numbers(damaged: &Connection) -> Option<(RangeInclusive<i64>, bool)> {
+    let find = |sql: &str| damaged.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+    let first = find("SELECT min(seq) FROM batch");
+    let last = find("SELECT max(seq) FROM batch");
+    let hint = find("SELECT max(last) FROM block").ok().flatten();
+    match (first, last) {
+        (Ok(first), Ok(last)) => Some((first.unwrap_or(1)..=last.unwrap_or(0), true)),
+        (Ok(first), Err(_)) => first.map(|first| (first..=first + TRIED_BLINDLY, false)),
+        (Err(_), Ok(last)) => last.map(|last| ((last - TRIED_BLINDLY).max(1)..=last, false)),
+        (Err(_), Err(_)) => {
+            hint.map(|last| (last.saturating_sub(TRIED_BLINDLY / 2).max(1)..=last + TRIED_BLINDLY / 2, false))
+        }
+    }
+}
+
+/// Reads one batch and proves each of its tables; `Ok(None)` when there is none of this number.
+fn read(damaged: &Connection, seq: i64, unpacker: &mut Unpacker) -> rusqlite::Result<Option<Found>> {
+    let mut query = damaged.prepare_cached(
+        "SELECT rows, plain_bytes, packed_bytes, committed_at, layout, calls, attempts, bodies, spans, scores
+         FROM batch WHERE seq = ?1",
+    )?;
+    let found = query.query_row(params![seq], |row| {
+        let mut tables: PackedTables = [const { None }; 5];
+        for (at, packed) in tables.iter_mut().enumerate() {
+            *packed = row.get(5 + at)?;
+        }
+        Ok(Found { seq, layout: row.get(4)?, size: read_size(row)?, tables })
+    });
+    let Some(found) = found.optional()? else { return Ok(None) };
+    let mut rows = Rows::default();
+    for packed in found.tables.iter().flatten() {
+        unpacker.unpack(packed, &mut rows).map_err(|_| rusqlite::Error::InvalidQuery)?;
+    }
+    Ok(Some(found))
+}
