@@ -16,7 +16,7 @@ use crate::prove::faults::wait_until;
 use crate::prove::gateway::{Process, Stage};
 use crate::workspace::{Workspace, is_there};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What the macros stand for.
 const RANGE: &str = "15m";
 const RATE: &str = "1m";

@@ -111,8 +111,8 @@ impl Sheet {
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)?;
         let mut sheet: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
-        sheet.name =
-            path.file_stem().and_then(|name| name.to_str()).context("a sheet has a name")?.to_owned();
+        let name = path.file_stem().and_then(|name| name.to_str());
+        name.context("a sheet has a name")?.clone_into(&mut sheet.name);
         for panel in &sheet.panels {
             ensure!(
                 panel.clickhouse.is_some() != panel.prometheus.is_some(),

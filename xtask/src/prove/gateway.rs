@@ -148,7 +148,7 @@ impl Stage {
     pub(crate) fn count_records(&self) -> anyhow::Result<BTreeMap<u64, u64>> {
         let mut counts = BTreeMap::new();
         self.each_record(|call| {
-            *counts.entry(call["status"].as_u64().unwrap_or_default()).or_default() += 1
+            *counts.entry(call["status"].as_u64().unwrap_or_default()).or_default() += 1;
         })?;
         Ok(counts)
     }

@@ -38,10 +38,10 @@ impl Load {
 
     /// The same, each call with some twenty kilobytes to say that do not compress.
     pub(crate) fn start_long(stage: &Stage, rate: u32, seconds: u32) -> anyhow::Result<Self> {
-        let mut state = 1_u64;
+        let mut seed = 1_u64;
         let mut word = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            format!("{:013x} ", state >> 12)
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            format!("{:013x} ", seed >> 12)
         };
         let said: String = (0..1_500).map(|_| word()).collect();
         Self::start_saying(stage, &said, false, (rate, seconds))

@@ -10,7 +10,7 @@ use crate::prove::faults::{Lab, Tally, wait_until};
 use crate::prove::load::Load;
 use crate::workspace::is_there;
 
-const CATCH_UP: Duration = Duration::from_secs(60);
+const CATCH_UP: Duration = Duration::from_mins(1);
 const JUMPS: [&str; 4] = ["+3600", "-3600", "+86400", "+0"];
 
 pub(super) fn run(lab: &Lab<'_>) -> anyhow::Result<()> {

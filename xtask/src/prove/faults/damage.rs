@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use crate::prove::faults::{Lab, Tally, wait_until};
 use crate::prove::load::Load;
 
-const CATCH_UP: Duration = Duration::from_secs(60);
+const CATCH_UP: Duration = Duration::from_mins(1);
 /// Bytes overwritten in the middle of the file.
 const DAMAGE: usize = 24 << 10;
 
@@ -29,7 +29,7 @@ pub(super) fn run(lab: &Lab<'_>) -> anyhow::Result<()> {
     let length = file.metadata()?.len();
     ensure!(length > 4 * DAMAGE as u64, "the outbox holds too little to damage: {length} bytes");
     file.seek(SeekFrom::Start(length / 2))?;
-    file.write_all(&[0xa5; DAMAGE])?;
+    file.write_all(&vec![0xa5; DAMAGE])?;
     drop(file);
 
     let _gateway = stage.start_gateway().context("a damaged outbox must not stop the gateway")?;

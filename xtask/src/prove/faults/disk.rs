@@ -8,7 +8,7 @@ use anyhow::ensure;
 use crate::prove::faults::{Lab, wait_until};
 use crate::prove::load::Load;
 
-const CATCH_UP: Duration = Duration::from_secs(120);
+const CATCH_UP: Duration = Duration::from_mins(2);
 /// What the outbox may take, and the reserve in it.
 const ROOM: &str = "outbox_bytes = \"2MiB\"\nreserve_bytes = \"512KiB\"\n";
 

@@ -14,7 +14,7 @@ const SPREAD_MILLIS: u64 = 2_200;
 /// What a kill may take in `batched`: the window of 50 ms, and as much again for a commit that is under way.
 const WINDOW: Duration = Duration::from_millis(100);
 /// How long the last start may take to ship what the outbox holds.
-const CATCH_UP: Duration = Duration::from_secs(120);
+const CATCH_UP: Duration = Duration::from_mins(2);
 
 pub(super) fn strict(lab: &Lab<'_>) -> anyhow::Result<()> {
     both(lab, "strict", 0)

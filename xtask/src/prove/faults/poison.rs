@@ -8,7 +8,7 @@ use anyhow::ensure;
 use crate::prove::faults::{Lab, Tally, wait_until};
 use crate::prove::load::Load;
 
-const CATCH_UP: Duration = Duration::from_secs(60);
+const CATCH_UP: Duration = Duration::from_mins(1);
 
 pub(super) fn run(lab: &Lab<'_>) -> anyhow::Result<()> {
     let engine = lab.engine("engine")?;

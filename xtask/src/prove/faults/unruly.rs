@@ -6,7 +6,7 @@ use crate::prove::faults::{Lab, Tally, wait_until};
 use crate::prove::load::Load;
 use crate::prove::proxy::{Mood, Proxy};
 
-const CATCH_UP: Duration = Duration::from_secs(120);
+const CATCH_UP: Duration = Duration::from_mins(2);
 
 pub(super) fn run(lab: &Lab<'_>) -> anyhow::Result<()> {
     let engine = lab.engine("engine")?;
