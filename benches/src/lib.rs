@@ -4,6 +4,8 @@
 //! OpenAI, `load-generator` calls and times, `bare-proxy` is the floor a gateway in Rust stands on. The criterion
 //! benchmarks in `benches/` measure single steps. `README.md` says how, and what was found.
 
+pub mod sample;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};

@@ -2,22 +2,26 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use analytics::{Analytics, Recorder, Store};
 use anyhow::Context as _;
 use config::Config;
 use dialects::prices::Catalogue;
-use prometheus::IntCounter;
 use registry::Registry;
 use vocab::{Clock, Time};
 
 use crate::call::admission::Admission;
 use crate::metrics::{Metrics, RouteMetrics};
+use crate::refusal::{Kind, Refusal};
 use crate::routing::Router;
 use crate::upstream::Providers;
 
 /// The price catalogue shipped with Weir (from the MIT-licensed `genai-prices`).
 const SHIPPED_PRICES: &str = include_str!("../../config/prices.json");
+
+/// What callers are told to wait while records have no room.
+const NO_ROOM_WAIT: Duration = Duration::from_secs(5);
 
 /// The parts.
 pub struct App {
@@ -74,6 +78,16 @@ impl App {
         }))
     }
 
+    /// Refuses calls while there is no room to record them, if the operator wants it so.
+    pub fn room_for_records(&self) -> Result<(), Refusal> {
+        if self.recorder.has_room() {
+            return Ok(());
+        }
+        let message =
+            "there is no room to record this call: free disk space, or set records.on_full = \"shed\"";
+        Err(Refusal::new(Kind::Overloaded, message).retry_after(NO_ROOM_WAIT))
+    }
+
     /// Whether a failing provider may be told of in the log: once a second.
     pub fn may_log_failure(&self, now: Time) -> bool {
         let second = now.micros() / 1_000_000;
@@ -82,28 +96,26 @@ impl App {
 
     /// What an operator should know although Weir serves.
     pub fn notices(&self) -> Vec<String> {
-        let set_aside = self.store.condition().set_aside;
-        set_aside
-            .map(|set_aside| format!("a damaged records file was set aside: {set_aside}"))
-            .into_iter()
-            .collect()
+        let condition = self.store.condition();
+        let set_aside =
+            condition.set_aside.map(|file| format!("a damaged records file was set aside: {file}"));
+        let outbox = condition.outbox.unwrap_or_default();
+        let waiting = outbox.trouble.map(|trouble| {
+            format!("{} rows wait in the outbox, the record store does not take them: {trouble}", outbox.rows)
+        });
+        let poisoned = (outbox.poisoned > 0).then(|| {
+            format!("the record store refused {} rows, see `weir outbox poisoned`", outbox.poisoned)
+        });
+        set_aside.into_iter().chain(waiting).chain(poisoned).collect()
     }
 
     /// Brings the gauges that mirror other counters up to date, for `/metrics`.
     pub fn refresh_gauges(&self) {
-        let (counts, metrics) = (self.recorder.counts(), &self.metrics);
-        catch_up(&metrics.records_written, counts.written);
-        catch_up(&metrics.records_dropped.with_label_values(&["calls"]), counts.dropped_calls);
-        catch_up(&metrics.records_dropped.with_label_values(&["bodies"]), counts.dropped_bodies);
-        self.metrics.records_set_aside.set(i64::from(self.store.condition().set_aside.is_some()));
+        let (counts, condition) = (self.recorder.counts(), self.store.condition());
+        self.metrics.records.refresh(counts, &condition, self.clock.now());
         self.metrics.registry_revision.set(self.registry.snapshot().revision());
         self.metrics.buffered_bytes.set(gauge(self.admission.bytes() as u64));
     }
-}
-
-/// Brings a counter to a count kept elsewhere, which only grows.
-fn catch_up(counter: &IntCounter, count: u64) {
-    counter.inc_by(count.saturating_sub(counter.get()));
 }
 
 fn gauge(count: u64) -> i64 {

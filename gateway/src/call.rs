@@ -6,6 +6,7 @@
 
 pub mod admission;
 pub mod authenticate;
+pub mod commit;
 pub mod entry;
 pub mod intake;
 pub mod passthrough;
@@ -35,17 +36,19 @@ pub async fn serve(app: &Arc<App>, request: Request<Incoming>, endpoint: Endpoin
     let (head, body) = request.into_parts();
     let mut entry = Entry::open(app, &head, endpoint); // filed on drop: also when the client hangs up
 
-    match AssertUnwindSafe(answer(app, &head, body, &mut entry)).catch_unwind().await {
+    let response = match AssertUnwindSafe(answer(app, &head, body, &mut entry)).catch_unwind().await {
         Ok(Ok(reply)) => relay::start(reply, entry), // the entry rides on the body to its last byte
         Ok(Err(refusal)) => relay::refuse(&refusal, entry),
         Err(_) => relay::refuse(&Refusal::bug(&entry.record().id), entry),
-    }
+    };
+    commit::committed(response).await // strict durability: nothing is answered before it is on record
 }
 
 async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> Result<Reply, Refusal> {
     let caller = authenticate::caller(app, &head.headers)?; //                           401
     entry.caller(&caller);
 
+    app.room_for_records()?; //                                                          503: `on_full = "refuse"`
     let mut permit = app.admission.admit(&head.headers, body.announced())?; //          413, 503: slot and memory
     let bytes = intake::read(body, &app.config.limits).await?; //                        400, 408, 413
     permit.cover(bytes.len());

@@ -1,5 +1,7 @@
 //! Every metric: name, help, labels. Labels stay bounded: never a key, a user or a prompt's text.
 
+mod records;
+
 use std::sync::{Arc, OnceLock};
 
 use analytics::record::Outcome;
@@ -10,6 +12,8 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 use vocab::Usage;
+
+pub use records::RecordMetrics;
 
 const SECONDS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0];
@@ -46,12 +50,8 @@ pub struct Metrics {
     pub overloaded: IntCounterVec,
     /// Wrong, expired and revoked keys.
     pub unauthenticated: IntCounter,
-    /// Records committed to the store.
-    pub records_written: IntCounter,
-    /// Records that were lost, by class of loss.
-    pub records_dropped: IntCounterVec,
-    /// Whether a damaged records file was set aside at start.
-    pub records_set_aside: IntGauge,
+    /// How records travel.
+    pub records: RecordMetrics,
     /// The registry's revision this node serves.
     pub registry_revision: IntGauge,
     /// Bytes of bodies held in memory.
@@ -106,14 +106,7 @@ impl Metrics {
                 "weir_unauthenticated_total",
                 "Calls with no key, or a wrong, expired or revoked one.",
             )?,
-            records_written: made.counter("weir_records_written_total", "Records committed to the store.")?,
-            records_dropped: made.counters(
-                "weir_records_dropped_total",
-                "What was not recorded, by class: bodies, calls.",
-                &["class"],
-            )?,
-            records_set_aside: made
-                .gauge("weir_records_file_set_aside", "1 when a damaged records file was set aside.")?,
+            records: RecordMetrics::new(&made)?,
             registry_revision: made.gauge("weir_registry_revision", "The registry revision served.")?,
             buffered_bytes: made.gauge("weir_buffered_bytes", "Bytes of bodies held in memory.")?,
             registry: made.0,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use analytics::record::{Capture, Outcome, PromptUse, Record};
 use bytes::Bytes;
+use config::Durability;
 use dialects::Endpoint;
 use dialects::extras::{self, Extras};
 use dialects::watch::Facts;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 use vocab::{Id, UsageSource};
 
 use super::authenticate::Caller;
+use super::commit::{Commit, within_time};
 use super::intake::Request;
 use crate::app::App;
 use crate::refusal::{Kind, Refusal};
@@ -291,6 +293,17 @@ impl Entry {
         record.error_message = Some(message.into());
     }
 
+    /// In strict durability: files the record now that the end of the answer is at hand, and returns what the end
+    /// waits for. `None` when nothing need be waited for.
+    pub fn commit(&mut self, outcome: Outcome) -> Option<Commit> {
+        if !self.is_kept() || self.app.config.records.durability != Durability::Strict {
+            return None;
+        }
+        self.ended(outcome);
+        let record = self.close()?;
+        Some(within_time(self.app.recorder.commit(record)))
+    }
+
     /// Whether a record is being written: not for a wrong key beyond the first in its second.
     pub const fn is_kept(&self) -> bool {
         self.record.is_some()
@@ -317,10 +330,9 @@ impl Entry {
             bytes.clone()
         }
     }
-}
 
-impl Drop for Entry {
-    fn drop(&mut self) {
+    /// Ends the record and counts the call; `None` when it was ended already or is not kept.
+    fn close(&mut self) -> Option<Box<Record>> {
         if self.sent.is_some() {
             let took = self.stop_waiting();
             if let Some(attempt) = self.record.as_mut().and_then(|record| record.attempts.last_mut()) {
@@ -335,7 +347,7 @@ impl Drop for Entry {
         }
         let duration_us = self.elapsed_us();
         let overhead = self.split_time().0;
-        let Some(mut record) = self.record.take() else { return };
+        let mut record = self.record.take()?;
         record.duration_us = duration_us;
         if record.overhead_us == 0 {
             record.overhead_us = overhead;
@@ -347,7 +359,15 @@ impl Drop for Entry {
         if let Some(prompt) = &record.prompt {
             metrics.prompt_request(&prompt.name, prompt.version, record.outcome);
         }
-        self.app.recorder.file(record);
+        Some(record)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(record) = self.close() {
+            self.app.recorder.file(record);
+        }
     }
 }
 

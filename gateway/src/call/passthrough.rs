@@ -18,6 +18,7 @@ use serde_json::Map;
 
 use super::admission::{Announces as _, too_large};
 use super::authenticate::{self, Caller};
+use super::commit;
 use super::entry::Entry;
 use super::intake;
 use super::prompt::{Shape, names_only, target};
@@ -37,17 +38,19 @@ const MODEL_CALLS: [&str; 4] = ["/images/", "/audio/", "/moderations", "/rerank"
 pub async fn serve(app: &Arc<App>, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     let mut entry = Entry::open(app, &head, Endpoint::Passthrough);
-    match AssertUnwindSafe(answer(app, &head, body, &mut entry)).catch_unwind().await {
+    let response = match AssertUnwindSafe(answer(app, &head, body, &mut entry)).catch_unwind().await {
         Ok(Ok(reply)) => relay::start(reply, entry),
         Ok(Err(refusal)) => relay::refuse(&refusal, entry),
         Err(_) => relay::refuse(&Refusal::bug(&entry.record().id), entry),
-    }
+    };
+    commit::committed(response).await
 }
 
 async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> Result<Reply, Refusal> {
     let caller = authenticate::caller(app, &head.headers)?;
     entry.caller(&caller);
     may_pass(&caller, intake::path_below_v1(head))?;
+    app.room_for_records()?;
     let mut permit = app.admission.admit(&head.headers, body.announced())?;
     let hops = intake::hops(&head.headers)?;
 

@@ -68,7 +68,7 @@ impl http_body::Body for Body {
                 permit.take();
                 Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
             }
-            Self::Stream(relay) => relay.poll(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(relay) => relay.poll(cx).map(|bytes| bytes.map(|bytes| bytes.map(Frame::data))),
             Self::Pass(relay) => relay.poll(cx).map(|bytes| bytes.map(|bytes| bytes.map(Frame::data))),
         }
     }

@@ -8,6 +8,7 @@ mod support;
 
 mod chat;
 mod completions;
+mod durability;
 mod embeddings;
 mod endings;
 mod failures;

@@ -11,9 +11,9 @@ use vocab::{Id, NanoUsd, Time, Usage, UsageSource};
 use super::*;
 use crate::otlp::attributes::object;
 use crate::otlp::{Encoding, ingest};
+use crate::policy::BodyPolicy;
 use crate::policy::Policy;
 use crate::record::{Capture, PromptUse};
-use crate::policy::BodyPolicy;
 
 const NOW: Time = Time(1_780_000_000_000_000);
 

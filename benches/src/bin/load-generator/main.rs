@@ -97,7 +97,7 @@ impl Load {
         if let Err(error) = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000)) {
             eprintln!("timers stay coarse: {error}");
         }
-        let mut report = Report { ids: self.keeps_ids.then(Vec::new), ..Report::default() };
+        let mut report = Report::keeping_ids(self.keeps_ids);
         let mut connection = Connection::open(&self.host).ok();
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);

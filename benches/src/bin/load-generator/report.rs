@@ -22,6 +22,11 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// An empty report, which keeps ids or not.
+    pub(crate) fn keeping_ids(keeps_ids: bool) -> Self {
+        Self { ids: keeps_ids.then(Vec::new), ..Self::default() }
+    }
+
     /// Counts an answer whose latency started to count at `from` and which ended at `end`.
     pub(crate) fn answered(&mut self, answer: &Answer, from: Duration, end: Duration) {
         *self.statuses.entry(answer.status).or_default() += 1;

@@ -49,7 +49,11 @@ async fn serve(address: &str, to: SocketAddr) -> anyhow::Result<()> {
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(Arc::clone(&stub), request));
             // A client that hangs up is no concern of a stub.
-            drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            drop(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
         });
     }
 }

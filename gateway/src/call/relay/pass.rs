@@ -12,6 +12,7 @@ use http_body::{Body as _, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::super::admission::Permit;
+use super::super::commit::{Commit, Held};
 use super::super::entry::Entry;
 use super::stream::poll_chunk;
 use crate::upstream::Arriving;
@@ -25,6 +26,8 @@ pub struct PassRelay {
     timer: Option<Pin<Box<Sleep>>>,
     idle: Duration,
     outcome: Option<Outcome>,
+    /// The end of the body, once it is at hand.
+    end: Option<Held>,
     entry: Entry,
     _permit: Permit,
 }
@@ -42,6 +45,7 @@ impl PassRelay {
             timer: None,
             idle,
             outcome: None,
+            end: None,
             entry,
             _permit: permit,
         };
@@ -59,14 +63,17 @@ impl PassRelay {
     }
 
     /// Whether everything has been handed over.
-    pub const fn is_over(&self) -> bool {
-        self.arriving.is_none()
+    pub fn is_over(&self) -> bool {
+        self.arriving.is_none() && self.end.as_ref().is_some_and(Held::is_over)
     }
 
     /// The next bytes for the caller; `None` at the end. An error breaks the caller's connection off too, so that
     /// half an answer does not look whole.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        let Some(arriving) = self.arriving.as_mut() else { return Poll::Ready(None) };
+        if let Some(end) = &mut self.end {
+            return end.poll(cx);
+        }
+        let Some(arriving) = self.arriving.as_mut() else { return self.hold(None, cx) };
         match poll_chunk(arriving, cx) {
             Poll::Ready(Some(Ok(chunk))) => {
                 self.timer = None;
@@ -76,11 +83,14 @@ impl PassRelay {
                     self.captured.extend_from_slice(&chunk);
                 }
                 self.notice_end();
+                if self.arriving.is_none() {
+                    return self.hold(Some(chunk), cx);
+                }
                 Poll::Ready(Some(Ok(chunk)))
             }
             Poll::Ready(None) => {
                 self.end();
-                Poll::Ready(None)
+                self.hold(None, cx)
             }
             Poll::Ready(Some(Err(error))) => {
                 self.break_off("upstream_error", &format!("the provider broke off its answer: {error}"))
@@ -92,6 +102,12 @@ impl PassRelay {
                 self.break_off("upstream_timeout", "the provider stopped sending")
             }
         }
+    }
+
+    /// Everything is there: its end goes out once the record allows.
+    fn hold(&mut self, last: Option<Bytes>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let commit = self.finish();
+        self.end.insert(Held::new(commit, last)).poll(cx)
     }
 
     /// hyper lets go of a body whose length it knows as soon as that much has come, and never asks for its end.
@@ -118,8 +134,9 @@ impl PassRelay {
     }
 }
 
-impl Drop for PassRelay {
-    fn drop(&mut self) {
+impl PassRelay {
+    /// Writes what is known of the body into the record, and in strict durability files it.
+    fn finish(&mut self) -> Option<Commit> {
         let captured = std::mem::take(&mut self.captured).freeze();
         let facts = dialects::watch::read_whole(Endpoint::Passthrough, &captured).unwrap_or_default();
         if facts.usage.is_some() {
@@ -130,6 +147,16 @@ impl Drop for PassRelay {
         let body =
             if whole { Capture::Whole(captured) } else { Capture::TooLarge { bytes: self.sent_bytes } };
         self.entry.response(status, body);
-        self.entry.ended(self.outcome.unwrap_or(Outcome::Cancelled));
+        let outcome = self.outcome.unwrap_or(Outcome::Cancelled);
+        self.entry.ended(outcome);
+        self.entry.commit(outcome)
+    }
+}
+
+impl Drop for PassRelay {
+    fn drop(&mut self) {
+        if self.end.is_none() {
+            drop(self.finish());
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! does not end as it should ends with an error event and no terminator, so that it never looks whole.
 
 use std::collections::VecDeque;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use http_body::Body as _;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::super::admission::Permit;
+use super::super::commit::{Commit, Held};
 use super::super::entry::Entry;
 use super::super::prompt::Shape;
 use crate::upstream::Arriving;
@@ -41,6 +43,8 @@ pub struct StreamRelay {
     active: bool,
     idle: Duration,
     outcome: Option<Outcome>,
+    /// The end of the stream, once it is at hand.
+    end: Option<Held>,
     entry: Entry,
     _permit: Permit,
 }
@@ -64,19 +68,31 @@ impl StreamRelay {
             active: false,
             idle: limits.idle_timeout,
             outcome: None,
+            end: None,
             entry,
             _permit: permit,
         }
     }
 
-    /// The next bytes for the caller; `None` at the end.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    /// The next bytes for the caller; `None` at the end. An error breaks the caller's connection off, so that an
+    /// answer that is not on record does not look whole where that matters.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         loop {
-            if let Some(bytes) = self.ready.pop_front() {
-                self.capture(&bytes);
-                return Poll::Ready(Some(bytes));
+            if let Some(end) = &mut self.end {
+                return end.poll(cx);
             }
-            let Some(arriving) = self.arriving.as_mut() else { return Poll::Ready(None) };
+            let next = self.ready.pop_front();
+            if let Some(bytes) = &next {
+                self.capture(bytes);
+            }
+            if self.arriving.is_none() && self.ready.is_empty() {
+                self.end = Some(Held::new(self.finish(), next));
+                continue;
+            }
+            if let Some(bytes) = next {
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            let Some(arriving) = self.arriving.as_mut() else { continue };
             match poll_chunk(arriving, cx) {
                 Poll::Ready(Some(Ok(chunk))) => {
                     self.active = true;
@@ -233,8 +249,9 @@ impl StreamRelay {
     }
 }
 
-impl Drop for StreamRelay {
-    fn drop(&mut self) {
+impl StreamRelay {
+    /// Writes what is known of the stream into the record, and in strict durability files it.
+    fn finish(&mut self) -> Option<Commit> {
         let watch = std::mem::replace(&mut self.watch, StreamWatch::new(self.endpoint));
         self.entry.facts(watch.into_facts());
         let captured = if self.sent_bytes > self.capture_bytes as u64 {
@@ -247,6 +264,15 @@ impl Drop for StreamRelay {
         // A caller may hang up on the last event; before that it has left.
         let outcome = self.outcome.filter(|_| self.ready.is_empty()).unwrap_or(Outcome::Cancelled);
         self.entry.ended(outcome);
+        self.entry.commit(outcome)
+    }
+}
+
+impl Drop for StreamRelay {
+    fn drop(&mut self) {
+        if self.end.is_none() {
+            drop(self.finish());
+        }
     }
 }
 
