@@ -20,14 +20,16 @@ mod plan;
 mod purge;
 mod readers;
 mod reading;
-#[expect(dead_code, reason = "the roll-ups that use the rest follow")]
+mod report;
+mod roller;
+mod rollup;
 mod scan;
 mod schema;
-#[expect(dead_code, reason = "the roll-ups that use the rest follow")]
 mod scores;
 mod sessions;
+mod sketch;
 mod spans;
-#[expect(dead_code, reason = "the roll-ups that use the rest follow")]
+mod tally;
 mod ties;
 mod traces;
 
@@ -35,10 +37,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vocab::id::Call;
-use vocab::{Clock, Id, Time};
+use vocab::{Clock, Id};
 
 use self::append::Appender;
+use self::purge::Purge;
 use self::readers::Readers;
+use self::roller::Roller;
 use crate::OpenError;
 use crate::file::checkpoint::Checkpointer;
 use crate::file::{self, HeldFile};
@@ -60,6 +64,7 @@ pub struct SqliteStore {
     writing: Arc<Mutex<Writing>>,
     set_aside: Mutex<Option<SetAside>>,
     clock: Clock,
+    _roller: Roller,
 }
 
 /// The writing side of the store.
@@ -83,12 +88,16 @@ impl SqliteStore {
     pub fn open(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         let file = Arc::new(HeldFile::take(path, &schema::FORMAT)?);
         let (open, set_aside) = Open::on(&file, &clock)?;
+        let writing = Arc::new(Mutex::new(Writing::Open(Box::new(open))));
+        let roller = Roller::start(&writing)
+            .map_err(|error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() })?;
         Ok(Self {
             readers: Readers::new(path),
-            writing: Arc::new(Mutex::new(Writing::Open(Box::new(open)))),
+            writing,
             set_aside: Mutex::new(set_aside),
             path: path.to_owned(),
             clock,
+            _roller: roller,
         })
     }
 
@@ -200,8 +209,9 @@ impl Store for SqliteStore {
         )
     }
 
-    fn report(&self, _: Report) -> Answer<'_, Table> {
-        unbuilt()
+    fn report(&self, report: Report) -> Answer<'_, Table> {
+        let clock = self.clock.clone();
+        Box::pin(self.readers.report(move |reader| report::report(reader, &report, &clock)))
     }
 
     fn trace(&self, project: Arc<str>, trace_id: [u8; 16]) -> Answer<'_, FoundTrace> {
@@ -223,17 +233,16 @@ impl Store for SqliteStore {
         Box::pin(self.readers.look_up(move |reader| scores::find(&reader.db, &search)))
     }
 
-    fn compact(&self) -> Answer<'_, u64> {
-        unbuilt()
-    }
-
     fn purge(&self, doomed: Doomed) -> Answer<'_, u64> {
-        let Some(before) = doomed.before else { return unbuilt() };
         let writing = Arc::clone(&self.writing);
         Box::pin(async move {
-            let purged = tokio::task::spawn_blocking(move || purge_all(&writing, before));
+            let purged = tokio::task::spawn_blocking(move || purge_all(&writing, doomed));
             purged.await.map_err(|error| QueryError::Unavailable(error.to_string()))?
         })
+    }
+
+    fn compact(&self) -> Answer<'_, u64> {
+        unbuilt()
     }
 }
 
@@ -241,24 +250,16 @@ fn unbuilt<'a, T: Send + 'a>() -> Answer<'a, T> {
     Box::pin(std::future::ready(Err(QueryError::Unavailable("not built".to_owned()))))
 }
 
-/// Deletes block by block; the writer gets its turn in between.
-fn purge_all(writing: &Mutex<Writing>, before: Time) -> Result<u64, QueryError> {
-    let mut purged = 0;
-    loop {
+/// Deletes step by step; the writer gets its turn in between.
+fn purge_all(writing: &Mutex<Writing>, doomed: Doomed) -> Result<u64, QueryError> {
+    let mut purge = Purge::of(doomed);
+    while !purge.is_done() {
         let mut guard = lock(writing);
         let Writing::Open(open) = &mut *guard else { return Err(QueryError::Unavailable(CLOSED.into())) };
-        let db = &mut open.appender.db;
-        let step = purge::block(db, before).and_then(|step| match step {
-            Some(deleted) => Ok((deleted, false)),
-            None => purge::open_block(db, before).map(|deleted| (deleted, true)),
-        });
-        let (deleted, done) = step.map_err(|error| QueryError::Unavailable(error.to_string()))?;
+        purge.step(&mut open.appender).map_err(|error| QueryError::Unavailable(error.to_string()))?;
         open.checkpointer.note();
-        purged += deleted;
-        if done {
-            return Ok(purged);
-        }
     }
+    Ok(purge.calls)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

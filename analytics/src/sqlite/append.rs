@@ -49,6 +49,15 @@ impl Appender {
         Ok(())
     }
 
+    /// Reads the open block back once calls in it were deleted.
+    pub(super) fn resume_after_deletion(&mut self) -> rusqlite::Result<()> {
+        if let Some(tail) = self.tail.take() {
+            let mut unpacker = Unpacker::knowing(&self.db)?;
+            self.tail = Some(tail.read_again(&self.db, &mut unpacker)?);
+        }
+        Ok(())
+    }
+
     /// Commits all rows or none; returns how many were new.
     pub(super) fn append(&mut self, entries: Entries<'_, '_>) -> rusqlite::Result<u64> {
         self.resume()?;

@@ -19,9 +19,9 @@ const FOLDED_BYTES: usize = 64 * 1024;
 
 const CLOSED_TO: &str = "SELECT last FROM block ORDER BY first DESC LIMIT 1";
 const LAST_CALL: &str = "SELECT seq FROM call ORDER BY seq DESC LIMIT 1";
-const OPEN_CALLS: &str = "SELECT c.seq, c.id, c.fields, c.metadata, c.variables, b.dictionary, b.packed
+const CALLS: &str = "SELECT c.seq, c.id, c.fields, c.metadata, c.variables, b.dictionary, b.packed
                           FROM call AS c LEFT JOIN body AS b ON b.seq = c.seq
-                          WHERE c.seq > ?1 ORDER BY c.seq LIMIT 100000";
+                          WHERE c.seq BETWEEN ?1 AND ?2 ORDER BY c.seq LIMIT 100000";
 const ADD_BLOCK: &str = "INSERT INTO block (first, last, started_min, started_max) VALUES (?1, ?2, ?3, ?4)";
 const ADD_GRAM: &str = "INSERT INTO gram (first, filter) VALUES (?1, ?2)";
 
@@ -64,17 +64,29 @@ impl Tail {
     /// Makes the open block again from the calls in the file.
     pub(super) fn read(db: &Connection, unpacker: &mut Unpacker) -> rusqlite::Result<Self> {
         let closed_to = closed_to(db)?;
-        let mut tail = Self::after(closed_to);
-        let mut calls = db.prepare_cached(OPEN_CALLS)?;
-        let mut rows = calls.query([closed_to])?;
+        let mut tail = Self::between(db, unpacker, closed_to + 1, i64::MAX)?;
+        // Deleting calls must never make a number be used twice.
+        tail.last = tail.last.max(last_or_zero(db, LAST_CALL)?);
+        Ok(tail)
+    }
+
+    /// Makes a block of some of the calls in the file.
+    fn between(db: &Connection, unpacker: &mut Unpacker, first: i64, last: i64) -> rusqlite::Result<Self> {
+        let mut tail = Self::after(first - 1);
+        let mut calls = db.prepare_cached(CALLS)?;
+        let mut rows = calls.query([first, last])?;
         while let Some(row) = rows.next()? {
             let stored = stored(row)?;
             let said = said(row, &stored.fields, unpacker)?;
             tail.add(row.get(0)?, &stored, &said);
         }
-        // Deleting calls must never make a number be used twice.
-        tail.last = tail.last.max(last_or_zero(db, LAST_CALL)?);
         Ok(tail)
+    }
+
+    /// Makes the block anew, now that calls in it were deleted.
+    pub(super) fn read_again(&self, db: &Connection, unpacker: &mut Unpacker) -> rusqlite::Result<Self> {
+        let tail = Self::read(db, unpacker)?;
+        Ok(Self { last: tail.last.max(self.last), ..tail })
     }
 
     /// The number the next call gets.
@@ -116,13 +128,25 @@ impl Tail {
     }
 }
 
+/// Makes the filter of a closed block anew, so that nothing of calls that were deleted is left in it.
+pub(super) fn filter_again(
+    tx: &Transaction<'_>,
+    unpacker: &mut Unpacker,
+    first: i64,
+    last: i64,
+) -> rusqlite::Result<()> {
+    let filter = Tail::between(tx, unpacker, first, last)?.grams.to_bytes();
+    tx.prepare_cached("UPDATE gram SET filter = ?2 WHERE first = ?1")?.execute(params![first, filter])?;
+    Ok(())
+}
+
 fn fold_said(said: &Said, out: &mut Vec<u8>) {
     folding::fold_into(&said.request, out);
     out.push(folding::BETWEEN);
     folding::fold_into(&said.response, out);
 }
 
-/// What was said in a stored call, folded: the request, then the answer. Rows begin with the columns of [`OPEN_CALLS`].
+/// What was said in a stored call, folded: the request, then the answer. Rows begin with the columns of [`CALLS`].
 pub(super) fn folded_said(
     row: &SqlRow<'_>,
     fields: &Fields<'_>,

@@ -234,6 +234,7 @@ fn write_text(text: &str, out: &mut String) {
 }
 
 /// A packed row, its elements found but not yet read.
+#[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     text: &'a str,
     places: [(u32, u32); NAMES.len()],

@@ -4,15 +4,17 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use vocab::{Clock, Id};
+use vocab::{Clock, Id, Time};
 
 use super::columns::Column;
 use super::marks::{self, Stored, columns_of};
 use super::plan::Plan;
 use super::readers::Reader;
+use super::report;
 use super::scan::{Walk, Wanted, Which};
 use crate::filter::Field;
 use crate::folding;
+use crate::report::{Measured, Report};
 use crate::store::{Count, Search, ValueCount};
 
 /// How long counting may take.
@@ -22,20 +24,22 @@ const VALUES_BUDGET: Duration = Duration::from_millis(500);
 /// The most different values that are kept apart; others are not counted.
 const VALUES: usize = 50_000;
 
-/// Counts the calls that match.
+/// Counts the calls that match: a report of one number.
 pub(super) fn count(reader: &mut Reader, search: &Search, clock: &Clock) -> rusqlite::Result<Count> {
     let deadline = clock.monotonic() + COUNT_BUDGET;
-    let late = || clock.monotonic() >= deadline;
-    let Reader { db, unpacker, .. } = reader;
-    let tx = db.transaction()?;
-    let plan = Plan::new(&tx, &search.filter, search.project.clone())?;
-    let walk = Walk { plan: &plan, wanted: Wanted::without_cursor(search), which: Which::All };
-    let mut calls = 0;
-    let complete = walk.run(&tx, unpacker, &late, |_| {
-        calls += 1;
-        Ok(())
-    })?;
-    Ok(Count { calls, complete })
+    let report = Report {
+        project: search.project.clone(),
+        filter: search.filter.clone(),
+        from: search.from.unwrap_or(Time(i64::MIN)),
+        to: search.to.unwrap_or(Time(i64::MAX)),
+        measures: vec![Measured::Calls],
+        group_by: Vec::new(),
+        interval: None,
+        limit: 1,
+    };
+    let table = report::within(reader, &report, &|| clock.monotonic() >= deadline)?;
+    let calls = table.rows.first().and_then(|row| row.values.first().copied().flatten());
+    Ok(Count { calls: calls.unwrap_or_default() as u64, complete: table.complete })
 }
 
 /// Counts the values of a field, most frequent first; those seen most recently when time runs out.

@@ -66,19 +66,19 @@ const TABLES_OF_2: &str = "
     CREATE TABLE hour (
         hour INTEGER NOT NULL,
         project TEXT NOT NULL,
-        model TEXT NOT NULL,
         provider TEXT NOT NULL,
+        model TEXT NOT NULL,
         sums BLOB NOT NULL,
         latency BLOB NOT NULL,
         ttft BLOB NOT NULL,
-        PRIMARY KEY (hour, project, model, provider)
+        PRIMARY KEY (hour, project, provider, model)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE day (
         day INTEGER NOT NULL,
         project TEXT NOT NULL,
         prompt TEXT NOT NULL,
         prompt_id TEXT NOT NULL,
-        prompt_version INTEGER NOT NULL,
+        prompt_version TEXT NOT NULL,
         prompt_label TEXT NOT NULL,
         sums BLOB NOT NULL,
         latency BLOB NOT NULL,

@@ -72,8 +72,15 @@ impl Ties {
 }
 
 /// The four bytes that stand for a project.
-pub(super) fn hash_of_project(name: &str) -> [u8; TIE_BYTES] {
+fn hash_of_project(name: &str) -> [u8; TIE_BYTES] {
     hash(u8::MAX, name)
+}
+
+/// Whether a block's stored projects leave it possible that a call in it is of `only`, and not all are of `except`.
+pub(super) fn may_hold(projects: &[u8], only: Option<&str>, except: &[std::sync::Arc<str>]) -> bool {
+    let except: Vec<_> = except.iter().map(|name| hash_of_project(name)).collect();
+    let only = only.map(hash_of_project);
+    hold(projects, |project| only.is_none_or(|only| only == project) && !except.contains(&project))
 }
 
 /// Whether stored ties hold one of `sought`.

@@ -8,7 +8,9 @@
 )]
 
 mod cases;
+mod deletion;
 mod export;
+mod reports;
 mod samples;
 mod scores;
 mod texts;
@@ -104,6 +106,24 @@ macro_rules! conformance {
                 an_export_has_as_many_rows_as_are_counted_while_calls_arrive
                 counting_keeps_to_filter_project_and_time
                 the_values_of_a_field_come_most_frequent_first
+            }
+            reports {
+                reports_add_up_every_call_in_every_group
+                reports_put_time_into_buckets_within_exact_bounds
+                reports_are_of_the_calls_that_match
+                quantiles_are_within_two_percent
+                what_is_not_known_is_null_in_a_report_and_not_zero
+                a_report_averages_the_scores_given_to_its_calls
+                a_report_keeps_the_rows_with_the_most_calls
+                a_report_about_nothing_has_no_rows
+                a_report_is_about_what_is_left_after_deleting
+            }
+            deletion {
+                deleting_a_person_leaves_nothing_of_them
+                a_person_is_deleted_by_their_exact_name
+                conditions_of_a_deletion_all_hold
+                old_spans_and_scores_go_with_old_calls
+                what_arrives_after_a_deletion_stays
             }
         }
     };

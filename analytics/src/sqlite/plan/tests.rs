@@ -102,7 +102,10 @@ const fn minus(negated: bool) -> &'static str {
 
 /// Without scores a filter needs nothing of any file.
 fn plan(filter: &Filter) -> Plan {
-    Plan::new(&Connection::open_in_memory().unwrap(), filter, None).unwrap()
+    thread_local! {
+        static EMPTY: Connection = Connection::open_in_memory().unwrap();
+    }
+    EMPTY.with(|empty| Plan::new(empty, filter, None).unwrap())
 }
 
 proptest! {
