@@ -4,13 +4,32 @@
 //! the way in. Migrations run when the server is first reached.
 
 mod address;
+mod ask;
 mod connection;
+mod count;
 mod encode;
+mod export;
+mod filter;
+mod find;
+mod get;
+mod groups;
 mod migrate;
+mod purge;
+mod reader;
+mod report;
 mod rowbinary;
+mod rows;
 pub mod schema;
+mod scope;
+mod scores;
+mod sessions;
 mod ship;
+mod sql;
+mod trace;
+mod traces;
 mod trouble;
+mod values;
+mod walk;
 pub mod words;
 
 pub use migrate::{MigrateError, Migrated};
