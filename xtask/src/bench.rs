@@ -1,19 +1,22 @@
 //! `cargo xtask bench`: what a call through the gateway costs.
 
+mod records;
+
 use std::process::Command;
 
 use anyhow::{bail, ensure};
 
 use crate::workspace::Workspace;
 
-/// Runs `overhead` or `micro`, with the words after it.
+/// Runs `overhead`, `micro` or `records`, with the words after it.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()> {
     let (which, rest) = words.split_first().map_or(("", words), |(which, rest)| (which.as_str(), rest));
     match which {
         "overhead" => overhead(workspace, rest),
         "micro" => micro(workspace, rest),
+        "records" => records::run(workspace, rest),
         _ => bail!(
-            "say which: `bench overhead` (beside nginx and others) or `bench micro [filter]` (single steps)"
+            "say which: `bench overhead` (beside nginx and others), `bench micro [filter]` (single steps), or `bench records` (what recording costs)"
         ),
     }
 }

@@ -36,7 +36,7 @@ const TASKS: &[Task] = &[
     Task { name: "tidy", purpose: "floors, file and function sizes, names, documentation", run: tidy::run },
     Task {
         name: "bench",
-        purpose: "overhead: beside nginx and others; micro: single steps",
+        purpose: "overhead: beside nginx and others; micro: single steps; records: what recording costs",
         run: bench::run,
     },
     Task {
