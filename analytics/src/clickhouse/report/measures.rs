@@ -9,11 +9,11 @@ pub(super) fn of_calls(measure: &Measured, n: usize) -> Sql {
         Measured::Calls => Sql::new("count()"),
         Measured::Errors => Sql::new("countIf(outcome NOT IN ('ok', 'cancelled'))"),
         Measured::ErrorRate => Sql::new("countIf(outcome NOT IN ('ok', 'cancelled')) / count()"),
-        Measured::Cost => Sql::new("sum(ifNull(cost_nanousd, 0))"),
+        Measured::Cost => Sql::new("sum(cost_nanousd)"),
         Measured::Unpriced => Sql::new(
             "countIf(isNull(cost_nanousd) AND ifNull(input_tokens, 0) + ifNull(output_tokens, 0) > 0)",
         ),
-        Measured::Tokens(class) => Sql::new(tokens(*class).0),
+        Measured::Tokens(class) => Sql::new(tokens(*class)),
         Measured::Latency(level) => quantile("quantileDD", *level, "duration_us"),
         Measured::Ttft(level) => quantile("quantileDD", *level, "ttft_us"),
         Measured::CacheHitRate => Sql::new("countIf(cache = 'hit') / countIf(cache IN ('hit', 'miss'))"),
@@ -33,7 +33,7 @@ pub(super) fn of_rollup(measure: &Measured, _: usize) -> Sql {
         Measured::ErrorRate => Sql::new("sum(errors) / sum(calls)"),
         Measured::Cost => Sql::new("sum(cost_nanousd)"),
         Measured::Unpriced => Sql::new("sum(unpriced)"),
-        Measured::Tokens(class) => Sql::new(tokens(*class).1),
+        Measured::Tokens(class) => Sql::new(tokens(*class)),
         Measured::Latency(level) => quantile("quantileDDMerge", *level, "duration"),
         Measured::Ttft(level) => quantile("quantileDDMerge", *level, "ttft"),
         Measured::CacheHitRate => Sql::new("sum(cache_hits) / sum(cache_asked)"),
@@ -41,19 +41,19 @@ pub(super) fn of_rollup(measure: &Measured, _: usize) -> Sql {
     }
 }
 
-/// Tokens of a class: over calls, and over a roll-up.
-const fn tokens(class: TokenClass) -> (&'static str, &'static str) {
+/// Tokens of a class, which have one name in both; null where no call's are known.
+const fn tokens(class: TokenClass) -> &'static str {
     match class {
-        TokenClass::All => (
-            "sum(ifNull(input_tokens, 0) + ifNull(output_tokens, 0))",
-            "sum(input_tokens) + sum(output_tokens)",
-        ),
-        TokenClass::Input => ("sum(ifNull(input_tokens, 0))", "sum(input_tokens)"),
-        TokenClass::CachedInput => ("sum(ifNull(cached_input_tokens, 0))", "sum(cached_input_tokens)"),
-        TokenClass::CacheWrite => ("sum(ifNull(cache_write_tokens, 0))", "sum(cache_write_tokens)"),
-        TokenClass::Output => ("sum(ifNull(output_tokens, 0))", "sum(output_tokens)"),
-        TokenClass::Reasoning => ("sum(ifNull(reasoning_tokens, 0))", "sum(reasoning_tokens)"),
-        TokenClass::Audio => ("sum(ifNull(audio_tokens, 0))", "sum(audio_tokens)"),
+        TokenClass::All => {
+            "if(isNull(sum(input_tokens)) AND isNull(sum(output_tokens)), NULL,
+             ifNull(sum(input_tokens), 0) + ifNull(sum(output_tokens), 0))"
+        }
+        TokenClass::Input => "sum(input_tokens)",
+        TokenClass::CachedInput => "sum(cached_input_tokens)",
+        TokenClass::CacheWrite => "sum(cache_write_tokens)",
+        TokenClass::Output => "sum(output_tokens)",
+        TokenClass::Reasoning => "sum(reasoning_tokens)",
+        TokenClass::Audio => "sum(audio_tokens)",
     }
 }
 
@@ -92,17 +92,17 @@ pub(super) type Piece = (&'static str, &'static str);
 /// How many calls, which every report needs.
 pub(super) const CALLS: Piece = ("calls", "count()");
 const ERRORS: Piece = ("errors", "countIf(c.outcome NOT IN ('ok', 'cancelled'))");
-const COST: Piece = ("cost_nanousd", "sum(ifNull(c.cost_nanousd, 0))");
+const COST: Piece = ("cost_nanousd", "sum(c.cost_nanousd)");
 const UNPRICED: Piece = (
     "unpriced",
     "countIf(isNull(c.cost_nanousd) AND ifNull(c.input_tokens, 0) + ifNull(c.output_tokens, 0) > 0)",
 );
-const INPUT: Piece = ("input_tokens", "sum(ifNull(c.input_tokens, 0))");
-const CACHED_INPUT: Piece = ("cached_input_tokens", "sum(ifNull(c.cached_input_tokens, 0))");
-const CACHE_WRITE: Piece = ("cache_write_tokens", "sum(ifNull(c.cache_write_tokens, 0))");
-const OUTPUT: Piece = ("output_tokens", "sum(ifNull(c.output_tokens, 0))");
-const REASONING: Piece = ("reasoning_tokens", "sum(ifNull(c.reasoning_tokens, 0))");
-const AUDIO: Piece = ("audio_tokens", "sum(ifNull(c.audio_tokens, 0))");
+const INPUT: Piece = ("input_tokens", "sum(c.input_tokens)");
+const CACHED_INPUT: Piece = ("cached_input_tokens", "sum(c.cached_input_tokens)");
+const CACHE_WRITE: Piece = ("cache_write_tokens", "sum(c.cache_write_tokens)");
+const OUTPUT: Piece = ("output_tokens", "sum(c.output_tokens)");
+const REASONING: Piece = ("reasoning_tokens", "sum(c.reasoning_tokens)");
+const AUDIO: Piece = ("audio_tokens", "sum(c.audio_tokens)");
 const CACHE_ASKED: Piece = ("cache_asked", "countIf(c.cache IN ('hit', 'miss'))");
 const CACHE_HITS: Piece = ("cache_hits", "countIf(c.cache = 'hit')");
 const DURATION: Piece = ("duration", "quantileDDState(0.01, 0.5)(c.duration_us)");
