@@ -295,9 +295,9 @@ impl Shared {
     /// Reads the figures from a file that was just opened.
     fn resume(&self, open: &Open) -> rusqlite::Result<()> {
         let size = open.size()?;
-        let (poisoned, last) = (open.poisoned_rows()?, open.last_seq()?);
+        let (first, last, poisoned) = (open.first_seq()?, open.last_seq()?, open.poisoned_rows()?);
         self.room.set_used(open.used_bytes()?);
-        self.figures().resume(size, last, poisoned);
+        self.figures().resume(size, first, last, poisoned);
         self.arrived.notify_one();
         Ok(())
     }

@@ -315,7 +315,7 @@ pub struct SetAside {
 pub struct Salvaged {
     /// Rows that were whole.
     pub rows: u64,
-    /// Batches of rows that could not be read; `None` when nobody can tell how many there were.
+    /// Batches of rows that are known to be lost; `None` when nobody can tell how many there were.
     pub lost_batches: Option<u64>,
 }
 
@@ -328,7 +328,7 @@ impl fmt::Display for SetAside {
         };
         write!(f, "{} rows that waited in it were saved, ", salvaged.rows)?;
         match salvaged.lost_batches {
-            Some(batches) => write!(f, "{batches} batches of rows could not be read"),
+            Some(batches) => write!(f, "at least {batches} batches of rows could not be read"),
             None => f.write_str("how many could not be read is not known"),
         }
     }

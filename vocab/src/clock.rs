@@ -87,7 +87,14 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System { started: Instant },
-    Manual(Arc<AtomicI64>),
+    Manual(Arc<Hands>),
+}
+
+/// What a manual clock shows, in microseconds.
+#[derive(Debug)]
+struct Hands {
+    wall: AtomicI64,
+    monotonic: AtomicI64,
 }
 
 impl Clock {
@@ -99,7 +106,10 @@ impl Clock {
 
     /// A clock that stands at `start` until [`Clock::advance`] moves it.
     pub fn manual(start: Time) -> Self {
-        Self(Source::Manual(Arc::new(AtomicI64::new(start.0))))
+        Self(Source::Manual(Arc::new(Hands {
+            wall: AtomicI64::new(start.0),
+            monotonic: AtomicI64::new(start.0),
+        })))
     }
 
     /// The present wall-clock time.
@@ -110,7 +120,7 @@ impl Clock {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Time(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
             }
-            Source::Manual(micros) => Time(micros.load(Ordering::SeqCst)),
+            Source::Manual(hands) => Time(hands.wall.load(Ordering::SeqCst)),
         }
     }
 
@@ -118,16 +128,27 @@ impl Clock {
     pub fn monotonic(&self) -> Duration {
         match &self.0 {
             Source::System { started } => started.elapsed(),
-            Source::Manual(micros) => {
-                Duration::from_micros(u64::try_from(micros.load(Ordering::SeqCst)).unwrap_or_default())
+            Source::Manual(hands) => {
+                let micros = hands.monotonic.load(Ordering::SeqCst);
+                Duration::from_micros(u64::try_from(micros).unwrap_or_default())
             }
         }
     }
 
     /// Moves a manual clock forward; a system clock is left alone.
     pub fn advance(&self, by: Duration) {
-        if let Source::Manual(micros) = &self.0 {
-            micros.fetch_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        if let Source::Manual(hands) = &self.0 {
+            let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+            hands.wall.fetch_add(micros, Ordering::SeqCst);
+            hands.monotonic.fetch_add(micros, Ordering::SeqCst);
+        }
+    }
+
+    /// Sets a manual clock's wall-clock time, as somebody who corrects a machine's clock does: monotonic readings
+    /// do not notice. A system clock is left alone.
+    pub fn set(&self, now: Time) {
+        if let Source::Manual(hands) = &self.0 {
+            hands.wall.store(now.0, Ordering::SeqCst);
         }
     }
 }
@@ -150,5 +171,13 @@ mod tests {
         let seen_by_others = clock.clone();
         clock.advance(Duration::from_micros(7));
         assert_eq!(seen_by_others.now(), Time(12));
+    }
+
+    #[test]
+    fn a_wall_clock_that_jumps_does_not_move_monotonic_readings() {
+        let clock = Clock::manual(Time(1_000));
+        clock.set(Time(5));
+        clock.advance(Duration::from_micros(1));
+        assert_eq!((clock.now(), clock.monotonic()), (Time(6), Duration::from_micros(1_001)));
     }
 }

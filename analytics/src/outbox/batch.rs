@@ -262,7 +262,9 @@ mod tests {
 
     fn batch(rows: &[(Table, &[u8])]) -> Batch {
         let mut batch = Batch::new(1);
-        rows.iter().for_each(|(table, row)| batch.row(*table, |out| out.extend_from_slice(row)));
+        for (table, row) in rows {
+            batch.row(*table, |out| out.extend_from_slice(row));
+        }
         batch
     }
 
@@ -291,8 +293,7 @@ mod tests {
             let mut damaged = packed.clone();
             damaged[at] ^= 0x55;
             let mut into = rows.clone();
-            let unpacked = unpacker.unpack(&damaged, &mut into);
-            assert!(unpacked.is_err(), "byte {at}");
+            assert!(unpacker.unpack(&damaged, &mut into).is_err(), "byte {at}");
             assert_eq!(into, rows);
         }
         let mut into = rows.clone();

@@ -134,7 +134,7 @@ impl Outbox {
         }
         let wait = {
             let figures = self.0.figures();
-            if figures.condition().rows == 0 {
+            if figures.is_empty() {
                 return Ok(Next::Empty);
             }
             figures.may_wait(&self.0.clock)
@@ -325,7 +325,7 @@ impl Open {
         tx.prepare_cached("DELETE FROM batch WHERE seq BETWEEN ?1 AND ?2")?.execute([first, last])?;
         tx.prepare_cached("DELETE FROM part")?.execute([])?;
         // `last` stays: numbers are never given out twice.
-        tx.prepare_cached("UPDATE block SET id = NULL WHERE slot = 1")?.execute([])?;
+        tx.prepare_cached("UPDATE block SET id = NULL, first = NULL WHERE slot = 1")?.execute([])?;
         tx.commit()
     }
 

@@ -38,7 +38,7 @@ pub(super) struct Figures {
     shed: Shed,
     pub(super) trouble: Option<String>,
     pub(super) set_aside: Option<SetAside>,
-    /// The last batch committed, and the last one shipped.
+    /// The last batch committed; it and all before it up to `shipped` wait.
     pub(super) last: i64,
     shipped: i64,
     /// Up to this one, batches are shipped without waiting for more.
@@ -51,9 +51,10 @@ pub(super) struct Figures {
 
 impl Figures {
     /// Begins anew with what a file holds. What waits there has waited long enough.
-    pub(super) fn resume(&mut self, waiting: Size, last: i64, poisoned: u64) {
+    pub(super) fn resume(&mut self, waiting: Size, first: Option<i64>, last: i64, poisoned: u64) {
         (self.waiting, self.unsealed, self.poisoned) = (waiting, waiting, poisoned);
         self.last = last.max(self.last);
+        self.shipped = first.map_or(self.last, |first| first - 1);
         self.hurry_to = self.last;
         self.since = None;
     }
@@ -111,9 +112,14 @@ impl Figures {
         self.shipped = last;
     }
 
+    /// Whether nothing waits.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.shipped >= self.last
+    }
+
     /// Whether the batch with this number and all before it are done with, or never will be.
     pub(super) const fn waits_no_longer(&self, last: i64) -> bool {
-        self.shipped >= last || self.waiting.rows == 0 || self.closed
+        self.shipped >= last || self.closed
     }
 
     pub(super) fn condition(&self) -> OutboxCondition {
@@ -132,4 +138,47 @@ impl Figures {
 /// Whether this is enough for a block.
 const fn is_enough(size: &Size) -> bool {
     size.rows >= BLOCK_ROWS || size.plain_bytes >= BLOCK_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Time = Time(1_795_996_800_000_000);
+
+    fn added(rows: u64, plain_bytes: u64) -> Added {
+        Added { size: Size { rows, plain_bytes, ..Size::default() }, last: 1 }
+    }
+
+    #[test]
+    fn rows_wait_a_second_for_company_whatever_the_wall_clock_does() {
+        let clock = Clock::manual(START);
+        let mut figures = Figures::default();
+        assert!(figures.add(&added(1, 10), &clock), "the first row starts the second");
+        clock.advance(Duration::from_millis(400));
+        assert!(!figures.add(&added(1, 10), &clock));
+        clock.set(Time(1));
+        assert_eq!(figures.may_wait(&clock), Duration::from_millis(600));
+        clock.set(Time(9_000_000_000_000_000));
+        assert_eq!(figures.may_wait(&clock), Duration::from_millis(600));
+        clock.advance(Duration::from_millis(600));
+        assert_eq!(figures.may_wait(&clock), Duration::ZERO);
+        figures.seal(&Size { rows: 1, ..Size::default() }, false, &clock);
+        assert_eq!(figures.may_wait(&clock), BLOCK_AGE, "the rest waits anew");
+    }
+
+    #[test]
+    fn enough_rows_or_bytes_or_somebody_who_waits_seal_at_once() {
+        let clock = Clock::manual(START);
+        for (rows, bytes) in [(BLOCK_ROWS, 1), (1, BLOCK_BYTES)] {
+            let mut figures = Figures::default();
+            figures.add(&added(1, 1), &clock);
+            assert!(figures.add(&added(rows, bytes), &clock), "the shipper is told");
+            assert_eq!(figures.may_wait(&clock), Duration::ZERO);
+        }
+        let mut figures = Figures::default();
+        figures.add(&added(1, 1), &clock);
+        figures.hurry_to = 1;
+        assert_eq!(figures.may_wait(&clock), Duration::ZERO);
+    }
 }

@@ -99,6 +99,11 @@ impl Open {
         Ok(last.max(self.next - 1))
     }
 
+    /// The number of the first batch that waits.
+    pub(super) fn first_seq(&self) -> rusqlite::Result<Option<i64>> {
+        self.db.query_row("SELECT min(seq) FROM batch", [], |row| row.get(0))
+    }
+
     /// Everything that waits.
     pub(super) fn size(&self) -> rusqlite::Result<Size> {
         size(&self.db)

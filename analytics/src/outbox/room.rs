@@ -141,7 +141,7 @@ fn write_reserve(path: &Path, bytes: u64) -> io::Result<()> {
     }
     let written = private().open(path).and_then(|mut file| {
         file.set_len(0)?;
-        let zeros = [0; 64 * 1024];
+        let zeros = [0; 8 * 1024];
         let mut left = bytes;
         while left > 0 {
             let some = left.min(zeros.len() as u64);

@@ -1,6 +1,5 @@
 //! What is whole in a damaged outbox, taken over into a fresh one: batch by batch, each with its checksum proved.
 
-use std::ops::RangeInclusive;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -10,10 +9,19 @@ use super::figures::Size;
 use super::open::{self, Open, PackedTables, read_size};
 use crate::store::{Salvaged, SetAside};
 
-/// When one end of the batches cannot be found, so many numbers from the other end are tried.
-const TRIED_BLINDLY: i64 = 1_000_000;
+/// When one end of the batches cannot be found, numbers are tried from the other end on, but not more than this.
+const TRIED_BLINDLY: i64 = 10_000_000;
+/// After so many numbers without a batch, there are taken to be no more.
+const MISSED: u32 = 10_000;
 /// So many batches are committed together.
 const COMMIT_BATCHES: usize = 64;
+
+/// Numbers that batches may have.
+struct Numbers {
+    tried: Box<dyn Iterator<Item = i64>>,
+    /// Whether there are batches of all of these and of no others.
+    are_known: bool,
+}
 
 /// One batch as it is in a file.
 struct Found {
@@ -45,25 +53,29 @@ impl Open {
         self.copy_rest(&damaged, "block", "slot, id, first, last, sealed_at");
         self.copy_rest(&damaged, "part", "id, target, from_place, to_place, done");
         self.copy_rest(&damaged, "poisoned", "id, target, layout, at, reason, row");
-        let Some((numbers, are_known)) = numbers(&damaged) else {
+        let Some(Numbers { tried, are_known }) = numbers(&damaged) else {
             return Some(Salvaged { lost_batches: None, ..salvaged });
         };
-        if !are_known {
-            salvaged.lost_batches = None;
-        }
-        let mut whole = Vec::new();
-        for seq in numbers {
-            match read(&damaged, seq, &mut unpacker) {
-                Ok(None) => {}
-                Ok(Some(found)) => whole.push(found),
-                Err(_) => salvaged.lost_batches = salvaged.lost_batches.map(|lost| lost + 1),
+        let (mut whole, mut missed) = (Vec::new(), 0);
+        for seq in tried {
+            if let Ok(Some(found)) = read(&damaged, seq, &mut unpacker) {
+                missed = 0;
+                whole.push(found);
+            } else {
+                // Numbers have no gaps, unless something was lost before.
+                missed += 1;
+                salvaged.lost_batches = salvaged.lost_batches.map(|lost| lost + 1);
             }
             if whole.len() == COMMIT_BATCHES {
                 self.add_found(&mut whole, &mut salvaged);
             }
+            if !are_known && missed == MISSED {
+                break;
+            }
         }
         self.add_found(&mut whole, &mut salvaged);
         self.next = self.last_seq().unwrap_or_default() + 1;
+        salvaged.lost_batches = salvaged.lost_batches.filter(|_| are_known);
         Some(salvaged)
     }
 
@@ -107,18 +119,25 @@ fn copy_rows(from: &Connection, to: &Connection, select: &str, insert: &str) -> 
     Ok(())
 }
 
-/// Which numbers batches may have, and whether that is sure.
-fn numbers(damaged: &Connection) -> Option<(RangeInclusive<i64>, bool)> {
+/// Finds out which numbers batches may have; `None` when there is nothing to go by.
+fn numbers(damaged: &Connection) -> Option<Numbers> {
     let find = |sql: &str| damaged.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
-    let first = find("SELECT min(seq) FROM batch");
-    let last = find("SELECT max(seq) FROM batch");
-    let hint = find("SELECT max(last) FROM block").ok().flatten();
-    match (first, last) {
-        (Ok(first), Ok(last)) => Some((first.unwrap_or(1)..=last.unwrap_or(0), true)),
-        (Ok(first), Err(_)) => first.map(|first| (first..=first + TRIED_BLINDLY, false)),
-        (Err(_), Ok(last)) => last.map(|last| ((last - TRIED_BLINDLY).max(1)..=last, false)),
+    let up = |first: i64| Numbers { tried: Box::new(first..first + TRIED_BLINDLY), are_known: false };
+    let down = |last: i64| Numbers {
+        tried: Box::new((1..=last).rev().take(TRIED_BLINDLY as usize)),
+        are_known: false,
+    };
+    match (find("SELECT min(seq) FROM batch"), find("SELECT max(seq) FROM batch")) {
+        (Ok(first), Ok(last)) => {
+            let tried = Box::new(first.unwrap_or(1)..=last.unwrap_or(0));
+            Some(Numbers { tried, are_known: true })
+        }
+        (Ok(first), Err(_)) => first.map(up),
+        (Err(_), Ok(last)) => last.map(down),
+        // The block in flight, or the last one that was, tells where they begin.
         (Err(_), Err(_)) => {
-            hint.map(|last| (last.saturating_sub(TRIED_BLINDLY / 2).max(1)..=last + TRIED_BLINDLY / 2, false))
+            let hint = find("SELECT coalesce(first, last + 1) FROM block WHERE last IS NOT NULL LIMIT 1");
+            hint.ok().map(|first| up(first.unwrap_or(1)))
         }
     }
 }

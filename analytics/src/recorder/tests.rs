@@ -71,6 +71,10 @@ impl Sink for Scripted {
 }
 
 fn start(queue_bytes: usize) -> (Recorder, Arc<Scripted>) {
+    start_with(queue_bytes, false)
+}
+
+fn start_with(queue_bytes: usize, refuse_when_full: bool) -> (Recorder, Arc<Scripted>) {
     let store = Arc::new(Scripted::default());
     let settings = Settings {
         url: String::new(),
@@ -80,7 +84,7 @@ fn start(queue_bytes: usize) -> (Recorder, Arc<Scripted>) {
         node: "n".into(),
         clock: Clock::system(),
         cluster: None,
-        outbox: crate::OutboxSettings::at("outbox.sqlite"),
+        outbox: crate::OutboxSettings { refuse_when_full, ..crate::OutboxSettings::at("outbox.sqlite") },
     };
     let kept: Arc<dyn Sink> = Arc::clone(&store) as Arc<dyn Sink>;
     (Recorder::start(kept, &settings).unwrap(), store)
@@ -187,4 +191,92 @@ async fn the_writer_ends_when_the_last_recorder_is_gone() {
     drop((recorder.clone(), recorder));
     store.wait_until(|state| state.closed);
     assert_eq!(store.kept(), 1);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_commit_gets_it_and_those_who_wait_together_share_one() {
+    let (recorder, store) = start(1 << 20);
+    store.set(|state| state.held = true);
+    let first = recorder.commit(call(10));
+    store.wait_until(|state| state.tries == 1);
+    let others: Vec<_> = (0..10).map(|_| recorder.commit(call(10))).collect();
+    store.set(|state| state.held = false);
+    assert_eq!(first.await, Ok(()));
+    for other in others {
+        assert_eq!(other.await, Ok(()));
+    }
+    assert_eq!(store.state.lock().unwrap().batches, [1, 10]);
+    assert_eq!(recorder.counts().written, 11);
+}
+
+#[tokio::test]
+async fn a_call_is_on_record_also_when_nobody_waits_for_its_commit() {
+    let (recorder, store) = start(1 << 20);
+    drop(recorder.commit(call(10)));
+    recorder.flush().await;
+    assert_eq!(store.kept(), 1);
+}
+
+#[tokio::test]
+async fn a_commit_waits_as_long_as_the_store_is_away() {
+    let (recorder, store) = start(1 << 20);
+    store.set(|state| state.down = true);
+    let committed = recorder.commit(call(10));
+    store.wait_until(|state| state.tries >= 2);
+    store.set(|state| state.down = false);
+    assert_eq!((committed.await, store.kept()), (Ok(()), 1));
+}
+
+#[tokio::test]
+async fn spans_and_scores_are_kept_all_or_none() {
+    let (recorder, store) = start(100_000);
+    let spans = |bytes| vec![Span { input: Some("x".repeat(bytes).into()), ..Span::default() }; 3];
+    assert_eq!(recorder.keep(spans(10)).await, Ok(()));
+    assert_eq!(recorder.keep(spans(50_000)).await, Err(NotCommitted), "no room for all of them");
+    let opinion = Score {
+        id: Id::at(Time(0)),
+        project: "p".into(),
+        at: Time(0),
+        target: crate::score::Target::Trace([1; 16]),
+        name: "helpful".into(),
+        value: 1.0,
+        comment: None,
+        source: crate::score::ScoreSource::Api,
+        author: None,
+    };
+    assert_eq!(recorder.judge(vec![opinion; 2]).await, Ok(()));
+    let kept: Vec<_> = store.state.lock().unwrap().kept.iter().map(|(_, what)| *what).collect();
+    assert_eq!(kept, ["span", "span", "span", "score", "score"]);
+    let counts = recorder.counts();
+    assert_eq!((counts.spans, counts.scores, counts.filed, counts.queue_bytes), (3, 2, 0, 0));
+}
+
+#[tokio::test]
+async fn who_waits_is_told_when_the_call_is_given_up() {
+    let (recorder, store) = start(call(0).weight() + 10);
+    store.set(|state| state.held = true);
+    let first = recorder.commit(call(0));
+    store.wait_until(|state| state.tries == 1);
+    assert_eq!(recorder.commit(call(0)).await, Err(NotCommitted), "the queue is full");
+    store.set(|state| (state.held, state.down) = (false, true));
+    drop(recorder);
+    assert_eq!(first.await, Err(NotCommitted), "the recorder was closed before it could be written");
+}
+
+#[tokio::test]
+async fn calls_are_refused_while_the_queue_is_half_full_if_the_operator_wants_that() {
+    for refuse in [false, true] {
+        let narrow = call(0).weight();
+        let (recorder, store) = start_with(100 * narrow, refuse);
+        store.set(|state| state.down = true);
+        (0..49).for_each(|_| recorder.file(call(0)));
+        assert!(recorder.has_room());
+        (0..10).for_each(|_| recorder.file(call(0)));
+        assert_eq!(recorder.has_room(), !refuse);
+        store.set(|state| state.down = false);
+        recorder.flush().await;
+        recorder.flush().await;
+        assert!(recorder.has_room());
+        assert_eq!(recorder.counts().dropped_bodies, 0);
+    }
 }

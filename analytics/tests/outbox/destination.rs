@@ -1,0 +1,126 @@
+//! A destination as ClickHouse is one: it remembers the tokens of its last blocks, and can be told to fail.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use analytics::outbox::{BlockId, Table};
+use analytics::shipper::{Destination, Refused, Shipment, Shipping};
+use vocab::Clock;
+
+/// What happens to one insert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The rows do not get there.
+    Away,
+    /// They do, but the answer is lost.
+    LostAnswer,
+    /// They do, the answer is lost, and by the time of the next try the token is forgotten.
+    LostAnswerForLong,
+    /// They do, and the answer never comes.
+    Hangs,
+}
+
+pub struct Fake {
+    state: Mutex<State>,
+    clock: Clock,
+}
+
+#[derive(Default)]
+pub struct State {
+    /// What happens to the next inserts.
+    pub faults: VecDeque<Fault>,
+    /// Rows with these numbers are refused, with the whole insert.
+    pub poison: HashSet<(Table, u32)>,
+    /// The inserts that came, refused ones included.
+    pub inserts: Vec<(Table, BlockId, u64)>,
+    /// How often it was asked whether a block is there.
+    pub asked: u32,
+    pub layouts: HashSet<u32>,
+    rows: HashMap<Table, Vec<u32>>,
+    tokens: HashSet<(Table, BlockId)>,
+    blocks: HashSet<(Table, BlockId)>,
+}
+
+impl Fake {
+    pub fn new(clock: &Clock) -> Self {
+        Self { state: Mutex::default(), clock: clock.clone() }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// The numbers of the rows of a table, in order.
+    pub fn rows(&self, table: Table) -> Vec<u32> {
+        let mut rows = self.state().rows.get(&table).cloned().unwrap_or_default();
+        rows.sort_unstable();
+        rows
+    }
+
+    fn take(&self, shipment: Shipment<'_>) -> Result<bool, Refused> {
+        let mut state = self.state();
+        let (table, key) = (shipment.table, (shipment.table, shipment.block));
+        state.inserts.push((table, shipment.block, shipment.rows));
+        state.layouts.insert(shipment.layout);
+        let fault = state.faults.pop_front();
+        if fault == Some(Fault::Away) {
+            return Err(Refused::Away("connection refused".to_owned()));
+        }
+        let numbers = numbers(shipment.bytes);
+        assert_eq!(numbers.len() as u64, shipment.rows);
+        if let Some(n) = numbers.iter().find(|n| state.poison.contains(&(table, **n))) {
+            return Err(Refused::Rejected(format!("row {n} cannot be parsed")));
+        }
+        if state.tokens.insert(key) {
+            state.rows.entry(table).or_default().extend(numbers);
+            state.blocks.insert(key);
+        }
+        match fault {
+            Some(Fault::LostAnswer) => Err(Refused::Away("timed out".to_owned())),
+            Some(Fault::LostAnswerForLong) => {
+                state.tokens.clear();
+                self.clock.advance(Duration::from_mins(20));
+                Err(Refused::Away("timed out".to_owned()))
+            }
+            other => Ok(other == Some(Fault::Hangs)),
+        }
+    }
+}
+
+impl State {
+    /// Forgets all tokens; the rows stay.
+    pub fn forget(&mut self) {
+        self.tokens.clear();
+    }
+}
+
+impl Destination for Fake {
+    fn insert<'a>(&'a self, shipment: Shipment<'a>) -> Shipping<'a, ()> {
+        Box::pin(async move {
+            if self.take(shipment)? {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+    }
+
+    fn has<'a>(&'a self, shipment: Shipment<'a>) -> Shipping<'a, bool> {
+        let mut state = self.state();
+        state.asked += 1;
+        let has = state.blocks.contains(&(shipment.table, shipment.block));
+        Box::pin(std::future::ready(Ok(has)))
+    }
+}
+
+/// The numbers of the rows; fails on bytes that no row has.
+fn numbers(mut bytes: &[u8]) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    while !bytes.is_empty() {
+        let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        let (length, n) = (number(0) as usize, number(4));
+        numbers.push(n);
+        bytes = &bytes[8 + length..];
+    }
+    numbers
+}
