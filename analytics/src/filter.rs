@@ -148,6 +148,7 @@ impl Comparison {
     }
 
     /// Whether a score compares so with a bound's number.
+    #[expect(clippy::float_cmp, reason = "a bound is the float closest to what was written, as scores are")]
     pub fn holds_for(self, score: f64, number: i64) -> bool {
         let bound = number as f64 / SCORE_UNIT;
         match self {

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! recorder's thread ─► append (one connection, one transaction a batch) ─► log ─► checkpoint thread ─► file
-//! find, get         ─► readers (a few at a time, on threads that may block)
+//! roller's thread   ─► rollup (closed blocks, a few at a time), purge, compact: the same connection, in turns
+//! find, report, …   ─► readers (a few at a time, on threads that may block)
 //! ```
 //! Readers see the file as of their first look and neither wait for the writer nor make it wait.
 
@@ -10,6 +11,7 @@ mod append;
 mod blocks;
 mod bodies;
 mod columns;
+mod compact;
 mod count;
 mod export;
 mod find;
@@ -242,12 +244,12 @@ impl Store for SqliteStore {
     }
 
     fn compact(&self) -> Answer<'_, u64> {
-        unbuilt()
+        let (writing, clock) = (Arc::clone(&self.writing), self.clock.clone());
+        Box::pin(async move {
+            let given_back = tokio::task::spawn_blocking(move || compact::all(&writing, &clock));
+            given_back.await.map_err(|error| QueryError::Unavailable(error.to_string()))?
+        })
     }
-}
-
-fn unbuilt<'a, T: Send + 'a>() -> Answer<'a, T> {
-    Box::pin(std::future::ready(Err(QueryError::Unavailable("not built".to_owned()))))
 }
 
 /// Deletes step by step; the writer gets its turn in between.

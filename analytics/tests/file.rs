@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use analytics::record::{Capture, Outcome};
+use analytics::report::{Measured, Report};
 use analytics::sqlite::SqliteStore;
 use analytics::{
-    Analytics, Entry, OpenError, OutboxSettings, Policies, Policy, Record, Row, Search, Settings, Sink,
-    Store, query,
+    Analytics, Doomed, Entry, OpenError, OutboxSettings, Policies, Policy, Record, Row, Search, Settings,
+    Sink, Store, query,
 };
 use dialects::Endpoint;
 use serde_json::json;
@@ -341,4 +342,121 @@ async fn the_recorder_writes_what_was_filed_and_says_so_when_closed() {
     assert_eq!((closed.written, closed.dropped), (1_234, 0));
     let analytics = Analytics::open(settings).unwrap();
     assert_eq!(count(&*analytics.store, "answer").await, 1_234);
+}
+
+/// The tables as version 1 made them.
+const VERSION_1: &str = "
+    CREATE TABLE call (
+        seq INTEGER PRIMARY KEY,
+        id BLOB NOT NULL UNIQUE,
+        fields TEXT NOT NULL,
+        metadata TEXT,
+        variables TEXT
+    ) STRICT;
+    CREATE TABLE body (
+        seq INTEGER PRIMARY KEY,
+        request_preview TEXT,
+        response_preview TEXT,
+        usage_raw TEXT,
+        attempts TEXT,
+        dictionary INTEGER,
+        packed BLOB
+    ) STRICT;
+    CREATE TABLE block (
+        first INTEGER PRIMARY KEY,
+        last INTEGER NOT NULL,
+        started_min INTEGER NOT NULL,
+        started_max INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX block_newest ON block (started_max, started_min, first, last);
+    CREATE TABLE gram (first INTEGER PRIMARY KEY, filter BLOB NOT NULL) STRICT;
+    CREATE TABLE dictionary (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+    PRAGMA application_id = 0x77656972;
+    PRAGMA user_version = 1;
+";
+
+/// A file as the build before wrote it: its tables, and rows that have not changed since.
+fn written_by_version_1(folder: &Path) -> PathBuf {
+    let (now, path) = (written(folder), folder.join("old.db"));
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.pragma_update(None, "page_size", 8_192).unwrap();
+    db.pragma_update(None, "journal_mode", "WAL").unwrap();
+    db.execute_batch(VERSION_1).unwrap();
+    db.execute("ATTACH ?1 AS now", [now.to_str().unwrap()]).unwrap();
+    for table in ["call", "body", "gram", "dictionary"] {
+        db.execute(&format!("INSERT INTO main.{table} SELECT * FROM now.{table}"), []).unwrap();
+    }
+    db.execute("INSERT INTO block SELECT first, last, started_min, started_max FROM now.block", []).unwrap();
+    path
+}
+
+async fn reported(store: &dyn Store) -> f64 {
+    let report = Report {
+        project: Some("default".into()),
+        filter: query::parse("").unwrap(),
+        from: Time(START.0 - 3_600_000_000),
+        to: Time(START.0 + 3_600_000_000),
+        measures: vec![Measured::Calls],
+        group_by: Vec::new(),
+        interval: None,
+        limit: 10,
+    };
+    store.report(report).await.unwrap().rows[0].values[0].unwrap()
+}
+
+#[tokio::test]
+async fn a_file_of_version_1_is_upgraded_where_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written_by_version_1(folder.path());
+    let store = open(&path);
+    assert_eq!(store.condition().set_aside, None);
+    assert_eq!(count(&store, "").await, 1_000);
+    assert!((reported(&store).await - 1_000.0).abs() < 0.1);
+    append(&store, &calls(1_000..1_500));
+    assert_eq!(count(&store, "\"number 5 to\"").await, 1);
+    assert!((reported(&store).await - 1_500.0).abs() < 0.1);
+    let trace_id = call_of_trace(&store, 5).await;
+    assert_eq!(store.trace("default".into(), trace_id).await.unwrap().calls.len(), 1);
+    // The roller works block by block; however far it has come, no call is counted twice or not at all.
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let left = "SELECT count(*) FROM block WHERE rolled = 0";
+    while db.query_row(left, [], |row| row.get::<_, i64>(0)).unwrap() > 0 {
+        assert!((reported(&store).await - 1_500.0).abs() < 0.1);
+    }
+    assert!((reported(&store).await - 1_500.0).abs() < 0.1);
+    assert_eq!(store.trace("default".into(), trace_id).await.unwrap().calls.len(), 1);
+    drop(db);
+    store.close();
+    assert_eq!(count(&open(&path), "").await, 1_500, "a second start finds nothing to do");
+}
+
+/// The trace of the call with this number.
+async fn call_of_trace(store: &dyn Store, n: i64) -> [u8; 16] {
+    let filter = query::parse(&format!("\"number {n} to\"")).unwrap();
+    let row = store.find(Search { filter, ..Search::default() }).await.unwrap().rows.remove(0);
+    u128::from_str_radix(&row.trace_id, 16).unwrap().to_be_bytes()
+}
+
+#[tokio::test]
+async fn room_that_deletions_left_is_given_back() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    for path in [written(folders[0].path()), written_by_version_1(folders[1].path())] {
+        let store = open(&path);
+        append(&store, &calls(1_000..4_000));
+        assert_eq!(store.compact().await.unwrap(), 0, "nothing was deleted");
+        let before = Time(START.0 + 3_500 * 1_000);
+        let old = Doomed { before: Some(before), ..Doomed::default() };
+        assert_eq!(store.purge(old).await.unwrap(), 3_500);
+        let freed = store.compact().await.unwrap();
+        assert!(freed > 1_000_000, "{freed} bytes");
+        append(&store, &calls(4_000..4_100));
+        assert_eq!(count(&store, "answer").await, 600);
+        assert!((reported(&store).await - 600.0).abs() < 0.1);
+        let old = Doomed { project: Some("default".into()), ..Doomed::default() };
+        assert_eq!(store.purge(old).await.unwrap(), 600);
+        assert!(store.compact().await.unwrap() > 0, "piece by piece from now on, whoever began the file");
+        store.close();
+        let length = fs::metadata(&path).unwrap().len();
+        assert!(length < 400_000, "{length} bytes are left");
+    }
 }

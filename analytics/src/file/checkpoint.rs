@@ -15,6 +15,12 @@ const EVERY: Duration = Duration::from_millis(500);
 /// A log longer than this is begun anew.
 const LOG_BYTES: i64 = 64 * 1024 * 1024;
 
+/// How long beginning the log anew may wait for those who still read the old one: everybody who writes waits
+/// meanwhile. It is tried again after the next commit.
+const ANEW_WAIT: Duration = Duration::from_millis(20);
+/// How long everything else may wait.
+const WAIT: Duration = Duration::from_secs(10);
+
 /// The thread, until it is dropped.
 pub(crate) struct Checkpointer {
     shared: Arc<Shared>,
@@ -81,7 +87,10 @@ fn run(db: &Connection, shared: &Shared) {
 fn bring_home(db: &Connection, page_bytes: i64) -> rusqlite::Result<()> {
     let log_pages = checkpoint(db, "PRAGMA wal_checkpoint(PASSIVE)")?;
     if log_pages * page_bytes > LOG_BYTES {
-        checkpoint(db, "PRAGMA wal_checkpoint(RESTART)")?;
+        db.busy_timeout(ANEW_WAIT)?;
+        let begun = checkpoint(db, "PRAGMA wal_checkpoint(RESTART)");
+        db.busy_timeout(WAIT)?;
+        begun?;
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 //! A roll-up answers for whole hours or days. What the time cuts off at either end, and blocks that are not rolled
 //! up yet, are read call by call and added to the same tally, so the answer is the same whichever way it came.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use rusqlite::{Connection, Transaction};
@@ -17,7 +16,7 @@ use super::plan::Plan;
 use super::readers::Reader;
 use super::rollup::{self, Rollup};
 use super::scan::{Walk, Wanted, Which};
-use super::scores;
+use super::scores::{self, ScoresByCall};
 use super::tally::{Cell, Sum, Tally};
 use crate::filter::{Field, Filter, Measure, Pattern, Test};
 use crate::report::{Group, Measured, Report, Table, TableRow, TokenClass};
@@ -52,9 +51,6 @@ pub(super) fn within(
     let complete = making.run(&tx, unpacker, late)?;
     Ok(making.into_table(complete))
 }
-
-/// The scores of each name asked for, by call.
-type ScoresByCall = HashMap<[u8; 16], (f64, u64)>;
 
 fn scores_of(tx: &Transaction<'_>, report: &Report) -> rusqlite::Result<Vec<ScoresByCall>> {
     let names = report.measures.iter().filter_map(|measure| match measure {
@@ -137,14 +133,14 @@ impl Making<'_> {
     fn into_table(self, complete: bool) -> Table {
         let mut truncated = self.tally.overflowed;
         let mut cells: Vec<_> = self.tally.into_cells().filter(|(_, _, cell)| !cell.is_empty()).collect();
-        let calls = |cell: &Cell| std::cmp::Reverse(cell.sums.get(Sum::Calls));
+        let most = |cell: &Cell| std::cmp::Reverse(cell.sums.get(Sum::Calls));
         let limit = self.report.limit as usize;
         if cells.len() > limit {
-            cells.sort_by(|a, b| (calls(&a.2), a.0, &a.1).cmp(&(calls(&b.2), b.0, &b.1)));
+            cells.sort_by(|a, b| (most(&a.2), a.0, &a.1).cmp(&(most(&b.2), b.0, &b.1)));
             cells.truncate(limit);
             truncated = true;
         }
-        cells.sort_by(|a, b| (a.0, calls(&a.2), &a.1).cmp(&(b.0, calls(&b.2), &b.1)));
+        cells.sort_by(|a, b| (a.0, most(&a.2), &a.1).cmp(&(b.0, most(&b.2), &b.1)));
         let row = |(bucket, group, cell): (i64, _, Cell)| TableRow {
             bucket: self.report.interval.map(|_| Time(bucket)),
             group,

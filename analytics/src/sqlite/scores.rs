@@ -190,13 +190,12 @@ fn hex(bytes: &[u8]) -> String {
     hex
 }
 
-/// The scores of one name that calls were given themselves: their sum and how many.
-pub(super) fn of_calls(
-    db: &Connection,
-    project: Option<&str>,
-    name: &str,
-) -> rusqlite::Result<HashMap<[u8; 16], (f64, u64)>> {
-    let mut sums: HashMap<_, (f64, u64)> = HashMap::new();
+/// Scores by call: their sum and how many.
+pub(super) type ScoresByCall = HashMap<[u8; 16], (f64, u64)>;
+
+/// The scores of one name that calls were given themselves.
+pub(super) fn of_calls(db: &Connection, project: Option<&str>, name: &str) -> rusqlite::Result<ScoresByCall> {
+    let mut sums = ScoresByCall::new();
     let mut statement = db.prepare_cached(OF_NAME)?;
     let mut rows = statement.query(params![name, project, SCORES])?;
     while let Some(row) = rows.next()? {

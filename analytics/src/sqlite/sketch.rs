@@ -139,7 +139,9 @@ mod tests {
 
     fn sketch(numbers: &[i64]) -> Sketch {
         let mut sketch = Sketch::default();
-        numbers.iter().for_each(|number| sketch.add(*number, 1));
+        for number in numbers {
+            sketch.add(*number, 1);
+        }
         sketch
     }
 

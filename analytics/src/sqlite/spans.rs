@@ -20,12 +20,12 @@ const OF_TRACE: &str = "SELECT seq, span_id, started, user, fields, dictionary, 
 
 /// Adds a span; false when it is there already.
 pub(super) fn add(tx: &Transaction<'_>, span: &Span, packer: &mut Packer) -> rusqlite::Result<bool> {
-    let texts = [&span.input, &span.output, &span.attributes, &span.events];
-    let packed = if texts.iter().all(|text| text.is_none()) {
+    let long = [&span.input, &span.output, &span.attributes, &span.events];
+    let blob = if long.iter().all(|part| part.is_none()) {
         None
     } else {
-        let texts = texts.map(|text| text.as_deref().map(str::as_bytes));
-        Some(packer.pack_parts(texts).map_err(unpackable)?)
+        let parts = long.map(|part| part.as_deref().map(str::as_bytes));
+        Some(packer.pack_parts(parts).map_err(unpackable)?)
     };
     let mut fields = String::from("[");
     pack(span, &mut Packing(&mut fields));
@@ -38,8 +38,8 @@ pub(super) fn add(tx: &Transaction<'_>, span: &Span, packer: &mut Packer) -> rus
         span.started.micros(),
         span.user,
         fields,
-        packed.map(|_| bodies::DICTIONARY),
-        packed,
+        blob.map(|_| bodies::DICTIONARY),
+        blob,
     ])?;
     Ok(added > 0)
 }

@@ -231,7 +231,9 @@ mod tests {
         let mut tally = Tally::of_at_most(3);
         for (bucket, values) in [(1, [Some("a"), None]), (1, [None, Some("a")]), (2, [Some("a"), Some("")])] {
             tally.begin(bucket);
-            values.into_iter().for_each(|value| tally.push(value));
+            for value in values {
+                tally.push(value);
+            }
             tally.cell().unwrap().sums.add(Sum::Calls, bucket);
         }
         tally.begin(3);

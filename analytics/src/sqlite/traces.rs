@@ -66,17 +66,20 @@ pub(super) fn trace(
     Ok(found)
 }
 
-/// The places and numbers of a trace's calls; and whether those are all.
+/// Calls by their places: their numbers.
+type Places = Vec<(Cursor, i64)>;
+
+/// The calls of a trace, and whether those are all.
 fn calls_of(
     db: &Connection,
     project: &Arc<str>,
     trace: &str,
     late: &dyn Fn() -> bool,
-) -> rusqlite::Result<(Vec<(Cursor, i64)>, bool)> {
+) -> rusqlite::Result<(Places, bool)> {
     let mut plan = Plan::new(db, &Filter::default(), Some(Arc::clone(project)))?;
     plan.need(&[Column::TraceId]);
     let mut scan = Scan::prepare(db)?;
-    let mut calls = Vec::new();
+    let mut calls = Places::new();
     for block in ties::blocks(db, Tie::Trace, [trace])? {
         scan.each(&plan, Wanted::between(i64::MIN, i64::MAX), block, |seq, place, call| {
             if call.fields.text(Column::TraceId).is_some_and(|its| its == trace) {
@@ -234,9 +237,7 @@ fn without_calls(
 struct Summing {
     began: Option<i64>,
     ended: i64,
-    /// What its root is called, by whether it has a parent, when it began and whether it is a call: the least is
-    /// the root.
-    root: Option<((bool, i64, bool), String)>,
+    root: Option<Root>,
     calls: u64,
     spans: u64,
     errors: u64,
@@ -244,6 +245,15 @@ struct Summing {
     cost: NanoUsd,
     user: Option<(i64, String)>,
     session: Option<(i64, String)>,
+}
+
+/// What may be a trace's root; the least is. One without a parent, else the first; a span rather than a call.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Root {
+    has_parent: bool,
+    started: i64,
+    is_call: bool,
+    name: String,
 }
 
 fn summaries(tx: &Transaction<'_>, traces: &[Group]) -> rusqlite::Result<Vec<TraceSummary>> {
@@ -269,10 +279,12 @@ impl Summing {
         let text = |column| fields.text(column).map(std::borrow::Cow::into_owned);
         let started = fields.int(Column::StartedAt).unwrap_or_default();
         self.lasts(started, fields.int(Column::DurationUs).unwrap_or_default());
-        self.may_be_root(
-            (fields.text(Column::ParentSpanId).is_some(), started, true),
-            text(Column::Endpoint).unwrap_or_default(),
-        );
+        self.may_be_root(Root {
+            has_parent: fields.text(Column::ParentSpanId).is_some(),
+            started,
+            is_call: true,
+            name: text(Column::Endpoint).unwrap_or_default(),
+        });
         self.calls += 1;
         self.errors += u64::from(groups::failed(fields));
         self.tokens += groups::tokens(fields);
@@ -285,7 +297,8 @@ impl Summing {
         let short = Short::read(row.get_ref(4)?.as_str()?);
         let started: i64 = row.get(2)?;
         self.lasts(started, i64::try_from(short.duration_us()).unwrap_or(i64::MAX));
-        self.may_be_root((short.has_parent(), started, false), short.name());
+        let has_parent = short.has_parent();
+        self.may_be_root(Root { has_parent, started, is_call: false, name: short.name() });
         self.spans += 1;
         self.errors += u64::from(short.failed());
         name_first(&mut self.user, started, row.get(3)?);
@@ -298,9 +311,9 @@ impl Summing {
         self.ended = self.ended.max(started.saturating_add(duration_us));
     }
 
-    fn may_be_root(&mut self, place: (bool, i64, bool), name: String) {
-        if self.root.as_ref().is_none_or(|(root, _)| place < *root) {
-            self.root = Some((place, name));
+    fn may_be_root(&mut self, candidate: Root) {
+        if self.root.as_ref().is_none_or(|root| candidate < *root) {
+            self.root = Some(candidate);
         }
     }
 
@@ -308,7 +321,7 @@ impl Summing {
         let began = self.began.unwrap_or_default();
         TraceSummary {
             trace_id,
-            name: self.root.map(|(_, name)| name).unwrap_or_default(),
+            name: self.root.map(|root| root.name).unwrap_or_default(),
             started_at: Time(began),
             duration_us: self.ended.saturating_sub(began).max(0) as u64,
             calls: self.calls,

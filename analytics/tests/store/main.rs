@@ -2,6 +2,7 @@
 
 #![recursion_limit = "256"]
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::string_slice,
     reason = "a case fails where the store does not do as it should"
@@ -13,6 +14,7 @@ mod export;
 mod reports;
 mod samples;
 mod scores;
+mod sums;
 mod texts;
 mod traces;
 mod words;

@@ -66,7 +66,7 @@ fn report(text: &str, group_by: &[Group], hours: Option<u64>) -> Report {
             Measured::Ttft(0.9),
         ],
         group_by: group_by.to_vec(),
-        interval: hours.map(|hours| Duration::from_secs(hours * 3_600)),
+        interval: hours.map(Duration::from_hours),
         limit: 1_000,
     }
 }
@@ -122,7 +122,7 @@ fn deleted_calls_are_taken_out_of_the_roll_ups_to_the_last_trace() {
     };
     let user = Doomed { user: Some("user-1".into()), ..Doomed::default() };
     assert_eq!(delete(&mut appender, user), 500);
-    let (from_rollups, mut appender) = answers(appender);
+    let (from_rollups, appender) = answers(appender);
     // The same calls, none of them in a roll-up.
     appender.db.execute_batch("UPDATE block SET rolled = 0; DELETE FROM hour; DELETE FROM day").unwrap();
     let (read, mut appender) = answers(appender);
@@ -156,7 +156,7 @@ fn what_a_rolled_up_report_is_asked_decides_which_roll_up_answers() {
     ] {
         assert_eq!(of(text, group_by, hours), None, "{text} {group_by:?} {hours:?}");
     }
-    let odd = Report { interval: Some(Duration::from_secs(5_400)), ..report("", &[], None) };
+    let odd = Report { interval: Some(Duration::from_mins(90)), ..report("", &[], None) };
     let scored = Report { measures: vec![Measured::Score("helpful".into())], ..report("", &[], None) };
     assert_eq!((width(&odd), width(&scored)), (None, None));
 }
