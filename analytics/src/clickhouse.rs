@@ -19,9 +19,11 @@ mod reader;
 mod report;
 mod rowbinary;
 mod rows;
-pub mod schema;
+mod schema;
 mod scope;
 mod scores;
+#[cfg(test)]
+mod scratch;
 mod sessions;
 mod ship;
 mod sql;
@@ -30,15 +32,148 @@ mod traces;
 mod trouble;
 mod values;
 mod walk;
-pub mod words;
+mod words;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use vocab::Id;
+use vocab::id::Call;
 
 pub use migrate::{MigrateError, Migrated};
 
 use address::Address;
 use connection::Connection;
+use encode::Encoder;
+use reader::Reader;
+use ship::Ship;
+
+use crate::filter::Field;
+use crate::found::FoundCall;
+use crate::outbox::{Batch, Outbox};
+use crate::report::{Report, Table};
+use crate::shipper::Shipper;
+use crate::store::{
+    Answer, Condition, Count, Doomed, Entries, FoundPage, ScorePage, ScoreSearch, Search, Sink, Store,
+    Unavailable, ValueCount,
+};
+use crate::trace::{FoundTrace, SessionSummary, SummaryPage, TraceSummary};
+use crate::{OpenError, Policies, Settings};
+
+/// Records in ClickHouse, by way of an outbox on this node.
+pub struct ClickHouseStore {
+    outbox: Outbox,
+    shipper: Mutex<Shipper>,
+    encoder: Mutex<Encoder>,
+    policies: Policies,
+    reader: Reader,
+}
+
+impl ClickHouseStore {
+    /// Opens the outbox and begins to ship what is in it. The server need not be there.
+    pub fn open(settings: &Settings) -> Result<Self, OpenError> {
+        let address = Address::read(&settings.url).map_err(|reason| OpenError::Address { reason })?;
+        let connect = || Connection::new(&address, settings.cluster.as_deref());
+        let (outbox, _) = Outbox::open(&settings.outbox, &settings.clock)?;
+        let shipper =
+            Shipper::start(&outbox, Arc::new(Ship::new(connect())), &settings.clock).map_err(|error| {
+                OpenError::Unavailable { path: settings.outbox.path.clone(), reason: error.to_string() }
+            })?;
+        Ok(Self {
+            outbox,
+            shipper: Mutex::new(shipper),
+            encoder: Mutex::default(),
+            policies: settings.policies.clone(),
+            reader: Reader::new(Arc::new(connect()), settings.clock.clone()),
+        })
+    }
+}
+
+impl Sink for ClickHouseStore {
+    fn append(&self, entries: Entries<'_, '_>) -> Result<u64, Unavailable> {
+        let keep = self.outbox.keep();
+        let mut batch = Batch::new(schema::LAYOUT);
+        let mut encoder = self.encoder.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entered = 0;
+        for entry in entries {
+            encoder.enter(entry, keep, &self.policies, &mut batch);
+            entered += 1;
+        }
+        self.outbox.commit(batch)?;
+        Ok(entered)
+    }
+
+    fn condition(&self) -> Condition {
+        Condition {
+            set_aside: self.outbox.set_aside(),
+            file_bytes: self.outbox.file_bytes(),
+            outbox: Some(self.outbox.condition()),
+        }
+    }
+
+    fn close(&self) {
+        self.shipper.lock().unwrap_or_else(PoisonError::into_inner).close();
+    }
+}
+
+impl Store for ClickHouseStore {
+    fn settle(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            self.outbox.settled().await;
+            Ok(())
+        })
+    }
+
+    fn get(&self, id: Id<Call>) -> Answer<'_, Option<FoundCall>> {
+        Box::pin(self.reader.get(id))
+    }
+
+    fn find(&self, search: Search) -> Answer<'_, FoundPage> {
+        Box::pin(self.reader.find(search))
+    }
+
+    fn export(&self, search: Search) -> Answer<'_, FoundPage<FoundCall>> {
+        Box::pin(self.reader.export(search))
+    }
+
+    fn count(&self, search: Search) -> Answer<'_, Count> {
+        Box::pin(self.reader.count(search))
+    }
+
+    fn values(&self, search: Search, field: Field, starts_with: String) -> Answer<'_, Vec<ValueCount>> {
+        Box::pin(self.reader.values(search, field, starts_with))
+    }
+
+    fn report(&self, report: Report) -> Answer<'_, Table> {
+        Box::pin(self.reader.report(report))
+    }
+
+    fn trace(&self, project: Arc<str>, trace_id: [u8; 16]) -> Answer<'_, FoundTrace> {
+        Box::pin(self.reader.trace(project, trace_id))
+    }
+
+    fn traces(&self, search: Search) -> Answer<'_, SummaryPage<TraceSummary>> {
+        Box::pin(self.reader.traces(search))
+    }
+
+    fn sessions(&self, search: Search) -> Answer<'_, SummaryPage<SessionSummary>> {
+        Box::pin(self.reader.sessions(search))
+    }
+
+    fn scores(&self, search: ScoreSearch) -> Answer<'_, ScorePage> {
+        Box::pin(self.reader.scores(search))
+    }
+
+    fn purge(&self, doomed: Doomed) -> Answer<'_, u64> {
+        Box::pin(self.reader.purge(doomed))
+    }
+
+    fn compact(&self) -> Answer<'_, u64> {
+        Box::pin(self.reader.compact())
+    }
+}
 
 /// Brings the database at `url` up to what this build knows, on all servers of `cluster` if one is named.
 pub async fn migrate(url: &str, cluster: Option<&str>) -> Result<Migrated, MigrateError> {
     let address = Address::read(url).map_err(MigrateError::Address)?;
-    migrate::bring_up(&Connection::new(address, cluster)).await
+    migrate::bring_up(&Connection::new(&address, cluster)).await
 }

@@ -2,7 +2,8 @@
 //!
 //! A [`Record`] is filed with the [`Recorder`], which never keeps a call waiting. Its writer thread makes a
 //! [`Row`] of each and commits them in batches to a [`Store`]; people ask the store through a [`Search`] whose
-//! filter [`query::parse`] reads from text. Today there is one store, [`sqlite::SqliteStore`].
+//! filter [`query::parse`] reads from text. There are two stores: [`sqlite::SqliteStore`], a file of its own, and
+//! [`clickhouse::ClickHouseStore`], a server of many, which records reach by way of an [`Outbox`].
 
 pub mod clickhouse;
 mod file;
@@ -25,12 +26,13 @@ pub mod sqlite;
 pub mod store;
 pub mod trace;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use vocab::Clock;
 
+pub use clickhouse::ClickHouseStore;
 pub use filter::Filter;
 pub use found::{FoundAttempt, FoundCall, FoundRow};
 pub use outbox::{Outbox, OutboxSettings};
@@ -56,7 +58,7 @@ pub struct Analytics {
 /// How records are kept.
 #[derive(Clone)]
 pub struct Settings {
-    /// Where: `sqlite:PATH`.
+    /// Where: `sqlite:PATH`, or `http(s)://user:password@host:8123/database` of a ClickHouse server.
     pub url: String,
     /// The cluster whose nodes share the tables; for ClickHouse.
     pub cluster: Option<Arc<str>>,
@@ -82,14 +84,23 @@ impl Analytics {
         reason = "settings are made for this call and of no use after it"
     )]
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
+        if settings.url.starts_with("http://") || settings.url.starts_with("https://") {
+            let store: Arc<dyn Store> = Arc::new(ClickHouseStore::open(&settings)?);
+            return Self::record_into(store, &settings, &settings.outbox.path);
+        }
         let path = settings.url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
         let Some(path) = path.filter(|path| !path.is_empty()).map(PathBuf::from) else {
             let scheme = settings.url.split(':').next().unwrap_or_default().to_owned();
             return Err(OpenError::NotSupported { scheme });
         };
         let store: Arc<dyn Store> = Arc::new(sqlite::SqliteStore::open(&path, settings.clock.clone())?);
-        let recorder = Recorder::start(Arc::clone(&store) as Arc<dyn Sink>, &settings)
-            .map_err(|error| OpenError::Unavailable { path, reason: error.to_string() })?;
+        Self::record_into(store, &settings, &path)
+    }
+
+    fn record_into(store: Arc<dyn Store>, settings: &Settings, path: &Path) -> Result<Self, OpenError> {
+        let sink = Arc::clone(&store) as Arc<dyn Sink>;
+        let recorder = Recorder::start(sink, settings)
+            .map_err(|error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() })?;
         Ok(Self { recorder, store })
     }
 
@@ -104,11 +115,18 @@ impl Analytics {
 pub enum OpenError {
     /// A kind of store that is not built.
     #[error(
-        "records cannot be kept at a `{scheme}:` address like this one: set the analytics url to `sqlite:PATH`"
+        "records cannot be kept at a `{scheme}:` address like this one: set the analytics url to `sqlite:PATH`, or to \
+         the `http(s)://user:password@host:8123/database` of a ClickHouse server"
     )]
     NotSupported {
         /// What the address began with; the rest may hold a password.
         scheme: String,
+    },
+    /// An address of a ClickHouse server that is none.
+    #[error("the analytics url names no ClickHouse server: {reason}")]
+    Address {
+        /// What is wrong with it; the rest may hold a password.
+        reason: &'static str,
     },
     /// Written by a newer Weir.
     #[error(

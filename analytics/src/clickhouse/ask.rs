@@ -136,7 +136,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_is_away_is_said_to_be_without_its_password() {
         let address = Address::read("http://weir:hunter2@127.0.0.1:1/weir").unwrap();
-        let asker = Asker::new(Arc::new(Connection::new(address, None)), Clock::system());
+        let asker = Asker::new(Arc::new(Connection::new(&address, None)), Clock::system());
         let error = QueryError::from(asker.rows::<u8>(&Sql::new("SELECT 1"), BUDGET).await.unwrap_err());
         assert!(matches!(error, QueryError::Unavailable(_)), "{error}");
         assert!(!error.to_string().contains("hunter2"), "{error}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clickhouse::{Client, query::Query};
+use clickhouse::Client;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
@@ -10,7 +10,6 @@ use super::address::Address;
 use super::migrate::{self, MigrateError};
 use super::schema::{Place, literal};
 use super::trouble::Trouble;
-use crate::store::QueryError;
 
 /// How long a statement without rows may take: making tables, asking for one number.
 const STATEMENT: Duration = Duration::from_secs(30);
@@ -26,7 +25,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(address: Address, cluster: Option<&str>) -> Self {
+    pub(super) fn new(address: &Address, cluster: Option<&str>) -> Self {
         let mut server = Client::default().with_url(&address.server);
         if let Some(user) = &address.user {
             server = server.with_user(user);
@@ -40,17 +39,12 @@ impl Connection {
             // Inner queries over a cluster's tables see all of it.
             .with_setting("distributed_product_mode", "global");
         let cluster = cluster.map(str::to_owned);
-        Self { client, server, database: address.database, cluster, ready: OnceCell::new() }
+        Self { client, server, database: address.database.clone(), cluster, ready: OnceCell::new() }
     }
 
     /// The client, for statements that name tables without the database.
     pub(crate) const fn client(&self) -> &Client {
         &self.client
-    }
-
-    /// Whether tables are spread over several servers.
-    pub(crate) const fn is_cluster(&self) -> bool {
-        self.cluster.is_some()
     }
 
     /// What stands behind the name of a table in a statement that changes it: on a cluster the local tables of
@@ -74,15 +68,6 @@ impl Connection {
     /// here does it.
     pub(crate) async fn ready(&self) -> Result<(), MigrateError> {
         self.ready.get_or_try_init(|| async { migrate::bring_up(self).await.map(|_| ()) }).await.copied()
-    }
-
-    /// A query on the database once that is ready. A `?` in it is itself.
-    pub(crate) async fn query(&self, sql: &str) -> Result<Query, QueryError> {
-        match timeout(STATEMENT, self.ready()).await {
-            Ok(Ok(())) => Ok(self.client.query_raw(sql)),
-            Ok(Err(error)) => Err(QueryError::Unavailable(error.to_string())),
-            Err(_) => Err(QueryError::Unavailable(Trouble::too_slow().message)),
-        }
     }
 
     /// Runs a statement that gives no rows.
@@ -112,15 +97,5 @@ pub(super) async fn within<T>(
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(Trouble::of(&error)),
         Err(_) => Err(Trouble::too_slow()),
-    }
-}
-
-/// What a reader of records hears of a failed query.
-pub(crate) fn query_error(error: &clickhouse::error::Error) -> QueryError {
-    let trouble = Trouble::of(error);
-    match trouble.code {
-        // TIMEOUT_EXCEEDED, TOO_SLOW, TOO_MANY_ROWS_OR_BYTES, TOO_MANY_BYTES
-        Some(158..=160 | 307 | 396) => QueryError::TooLong,
-        _ => QueryError::Unavailable(trouble.message),
     }
 }

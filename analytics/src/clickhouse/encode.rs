@@ -7,10 +7,13 @@ use std::time::Duration;
 use super::rowbinary::Cells;
 use super::words;
 use crate::folding::{self, BETWEEN};
+use crate::outbox::{Batch, Keep, Table};
+use crate::policy::Policies;
 use crate::record::{Attempt, Record};
 use crate::row::Row;
 use crate::score::{Score, Target};
 use crate::span::Span;
+use crate::store::Entry;
 
 /// A retention longer than this is for ever; the engine's dates end in 2106.
 const RETENTION_DAYS: u64 = 20_000;
@@ -24,6 +27,37 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
+    /// Adds the rows of an entry to a batch, as far as there is room to keep it.
+    pub(super) fn enter(&mut self, entry: Entry<'_>, keep: Keep, policies: &Policies, batch: &mut Batch) {
+        match entry {
+            Entry::Call(mut row) => {
+                if keep.trim(&mut row, &mut batch.shed) {
+                    self.enter_call(&row, batch);
+                }
+            }
+            Entry::Span(given) => {
+                if let Some(given) = keep.trim_span(given, &mut batch.shed) {
+                    let retention = policies.of_project(&given.project).retention;
+                    batch.row(Table::Spans, |out| span(&given, retention, out));
+                }
+            }
+            Entry::Score(given) => {
+                let retention = policies.of_project(&given.project).retention;
+                batch.row(Table::Scores, |out| score(given, retention, out));
+            }
+        }
+    }
+
+    fn enter_call(&mut self, row: &Row<'_>, batch: &mut Batch) {
+        batch.row(Table::Calls, |out| self.call(row, out));
+        for (n, tried) in row.record.attempts.iter().enumerate() {
+            batch.row(Table::Attempts, |out| attempt(row, n, tried, out));
+        }
+        if !row.bodies.is_empty() {
+            batch.row(Table::Bodies, |out| self.bodies(row, out));
+        }
+    }
+
     /// The row of `calls`.
     pub(super) fn call(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
         let record = row.record;
@@ -67,7 +101,7 @@ impl Encoder {
     }
 
     /// The row of `bodies`; a call without any has none.
-    pub(super) fn bodies(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
+    fn bodies(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
         let cells = &mut Cells(out);
         begin(cells, &row.record.project, row.record.started.micros());
         cells.uuid(row.record.id.bytes());
@@ -84,7 +118,7 @@ impl Encoder {
 }
 
 /// The row of `attempts` of the try at place `n`, counted from 0.
-pub(super) fn attempt(row: &Row<'_>, n: usize, attempt: &Attempt, out: &mut Vec<u8>) {
+fn attempt(row: &Row<'_>, n: usize, attempt: &Attempt, out: &mut Vec<u8>) {
     let cells = &mut Cells(out);
     begin(cells, &row.record.project, attempt.started.micros());
     cells.uuid(row.record.id.bytes());
@@ -107,7 +141,7 @@ pub(super) fn attempt(row: &Row<'_>, n: usize, attempt: &Attempt, out: &mut Vec<
 }
 
 /// The row of `spans`.
-pub(super) fn span(span: &Span, retention: Option<Duration>, out: &mut Vec<u8>) {
+fn span(span: &Span, retention: Option<Duration>, out: &mut Vec<u8>) {
     let cells = &mut Cells(out);
     begin(cells, &span.project, span.started.micros());
     cells.fixed(span.trace_id);
@@ -133,7 +167,7 @@ pub(super) fn span(span: &Span, retention: Option<Duration>, out: &mut Vec<u8>) 
 }
 
 /// The row of `scores`.
-pub(super) fn score(score: &Score, retention: Option<Duration>, out: &mut Vec<u8>) {
+fn score(score: &Score, retention: Option<Duration>, out: &mut Vec<u8>) {
     let cells = &mut Cells(out);
     begin(cells, &score.project, score.at.micros());
     cells.uuid(score.id.bytes());

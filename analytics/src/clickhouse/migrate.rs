@@ -180,3 +180,6 @@ fn lock(connection: &Connection) -> String {
 fn digest_of(text: &str) -> String {
     Sha256::digest(text).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
+
+#[cfg(test)]
+mod tests;

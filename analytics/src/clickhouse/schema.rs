@@ -6,11 +6,28 @@
 
 use std::fmt::Write;
 
+use crate::outbox::Table;
+
 /// A table's columns as rows carry them: name and type, in order.
-pub type Columns = &'static [(&'static str, &'static str)];
+pub(super) type Columns = &'static [(&'static str, &'static str)];
+
+/// The number of the columns below, which an outbox keeps with its rows. Columns added at the end of a list do
+/// not need another one only if [`columns`] still knows how rows of the earlier number end.
+pub(super) const LAYOUT: u32 = 1;
+
+/// The columns that rows of this layout have; `None` is a layout of some later build.
+pub(super) fn columns(table: Table, layout: u32) -> Option<Columns> {
+    (layout == LAYOUT).then_some(match table {
+        Table::Calls => CALLS,
+        Table::Attempts => ATTEMPTS,
+        Table::Bodies => BODIES,
+        Table::Spans => SPANS,
+        Table::Scores => SCORES,
+    })
+}
 
 /// What happened in one call.
-pub const CALLS: Columns = &[
+pub(super) const CALLS: Columns = &[
     ("project", "LowCardinality(String)"),
     ("started_at", "DateTime64(6, 'UTC')"),
     ("id", "UUID"),
@@ -66,7 +83,7 @@ pub const CALLS: Columns = &[
 ];
 
 /// Each try upstream of a call.
-pub const ATTEMPTS: Columns = &[
+pub(super) const ATTEMPTS: Columns = &[
     ("project", "LowCardinality(String)"),
     ("started_at", "DateTime64(6, 'UTC')"),
     ("id", "UUID"),
@@ -88,7 +105,7 @@ pub const ATTEMPTS: Columns = &[
 ];
 
 /// What was said in a call, when it is kept.
-pub const BODIES: Columns = &[
+pub(super) const BODIES: Columns = &[
     ("project", "LowCardinality(String)"),
     ("started_at", "DateTime64(6, 'UTC')"),
     ("id", "UUID"),
@@ -100,7 +117,7 @@ pub const BODIES: Columns = &[
 ];
 
 /// What applications reported.
-pub const SPANS: Columns = &[
+pub(super) const SPANS: Columns = &[
     ("project", "LowCardinality(String)"),
     ("started_at", "DateTime64(6, 'UTC')"),
     ("trace_id", "FixedString(16)"),
@@ -128,7 +145,7 @@ pub const SPANS: Columns = &[
 ];
 
 /// Judgements.
-pub const SCORES: Columns = &[
+pub(super) const SCORES: Columns = &[
     ("project", "LowCardinality(String)"),
     ("at", "DateTime64(6, 'UTC')"),
     ("id", "UUID"),
@@ -143,23 +160,23 @@ pub const SCORES: Columns = &[
 ];
 
 /// Every migration, in order: its name and text.
-pub const MIGRATIONS: &[(&str, &str)] = &[
+pub(super) const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_records", include_str!("migrations/0001_records.sql")),
     ("0002_rollups", include_str!("migrations/0002_rollups.sql")),
 ];
 
 /// Where tables are made: in one database, on one server or on each of a cluster.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub(super) struct Place<'a> {
     /// The database's name.
-    pub database: &'a str,
+    pub(super) database: &'a str,
     /// The cluster's name; `None` is one server.
-    pub cluster: Option<&'a str>,
+    pub(super) cluster: Option<&'a str>,
 }
 
 impl Place<'_> {
     /// The statements of a migration's text, one by one, without comments.
-    pub fn statements(self, text: &str) -> Vec<String> {
+    pub(super) fn statements(self, text: &str) -> Vec<String> {
         let lines = text.lines().filter(|line| !line.trim_start().starts_with("--"));
         let text = lines.fold(String::new(), |text, line| text + line + "\n");
         let statements =
@@ -232,7 +249,7 @@ impl Place<'_> {
 }
 
 /// A name as SQL has it between backticks.
-pub fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
 }
 

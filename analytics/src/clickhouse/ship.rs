@@ -9,8 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::connection::{Connection, within};
-use super::schema::{Columns, literal, quoted};
+use super::schema::{self, literal, quoted};
 use super::trouble::{Blame, Trouble};
+use crate::outbox::BlockId;
+use crate::shipper::{Destination, Refused, Shipment, Shipping};
 
 /// Bytes compressed and sent at a time.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -35,71 +37,79 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// Puts blocks into tables.
-#[derive(Default)]
 pub(super) struct Ship {
+    connection: Connection,
     /// The block that was refused last for a reason unknown, and how often.
-    unknown: Mutex<([u8; 16], u32)>,
+    unknown: Mutex<(Option<BlockId>, u32)>,
 }
 
-impl Ship {
-    /// Inserts a block of rows that have these columns. An error blames the rows only when they are at fault.
-    pub(super) async fn insert(
-        &self,
-        connection: &Connection,
-        table: (&str, Columns),
-        block: [u8; 16],
-        rows: &[u8],
-    ) -> Result<(), (Blame, String)> {
-        connection.ready().await.map_err(|error| (Blame::Server, error.to_string()))?;
-        send(connection, table, block, rows).await.map_err(|error| {
-            let trouble = Trouble::of(&error);
-            (self.blame(&trouble, block), trouble.message)
+impl Destination for Ship {
+    fn insert<'a>(&'a self, shipment: Shipment<'a>) -> Shipping<'a, ()> {
+        Box::pin(async move {
+            self.ready().await?;
+            let sent = send(&self.connection, shipment).await;
+            sent.map_err(|error| self.refused(Trouble::of(&error), shipment.block))
         })
     }
 
-    /// Whose fault it is. A reason nobody knows is the server's until it has come often.
-    fn blame(&self, trouble: &Trouble, block: [u8; 16]) -> Blame {
-        let blame = trouble.blame();
-        if blame != Blame::Unknown {
-            return blame;
-        }
-        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        if unknown.0 != block {
-            *unknown = (block, 0);
-        }
-        unknown.1 += 1;
-        if unknown.1 >= UNKNOWN { Blame::Rows } else { Blame::Server }
+    fn has<'a>(&'a self, shipment: Shipment<'a>) -> Shipping<'a, bool> {
+        Box::pin(async move {
+            self.ready().await?;
+            let sql = format!(
+                "SELECT block FROM {} WHERE block = toUUID({}) LIMIT 1",
+                shipment.table.as_str(),
+                literal(&shipment.block.to_string())
+            );
+            let rows = within(async {
+                self.connection.client().query_raw(&sql).fetch_bytes("TabSeparated")?.collect().await
+            });
+            rows.await.map(|rows| !rows.is_empty()).map_err(|trouble| Refused::Away(trouble.message))
+        })
     }
 }
 
-async fn send(
-    connection: &Connection,
-    (table, columns): (&str, Columns),
-    block: [u8; 16],
-    rows: &[u8],
-) -> clickhouse::error::Result<()> {
+impl Ship {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, unknown: Mutex::default() }
+    }
+
+    async fn ready(&self) -> Result<(), Refused> {
+        self.connection.ready().await.map_err(|error| Refused::Away(error.to_string()))
+    }
+
+    /// Whose fault it is. A reason nobody knows is the server's until it has come often.
+    fn refused(&self, trouble: Trouble, block: BlockId) -> Refused {
+        let rows_to_blame = match trouble.blame() {
+            Blame::Server => false,
+            Blame::Rows => true,
+            Blame::Unknown => {
+                let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+                unknown.1 = if unknown.0 == Some(block) { unknown.1 + 1 } else { 1 };
+                unknown.0 = Some(block);
+                unknown.1 >= UNKNOWN
+            }
+        };
+        if rows_to_blame { Refused::Rejected(trouble.message) } else { Refused::Away(trouble.message) }
+    }
+}
+
+async fn send(connection: &Connection, shipment: Shipment<'_>) -> clickhouse::error::Result<()> {
+    let Some(columns) = schema::columns(shipment.table, shipment.layout) else {
+        let newer = "a newer weir wrote these rows: start that one to ship them";
+        return Err(clickhouse::error::Error::Custom(newer.to_owned()));
+    };
     let names: Vec<_> = columns.iter().map(|(name, _)| quoted(name)).collect();
-    let sql = format!("INSERT INTO {table} ({}) FORMAT RowBinary", names.join(", "));
+    let sql = format!("INSERT INTO {} ({}) FORMAT RowBinary", shipment.table.as_str(), names.join(", "));
     let mut insert = connection.client().insert_formatted_with(sql).with_timeouts(Some(SEND), Some(END));
     for (name, value) in SETTINGS {
         insert = insert.with_setting(*name, *value);
     }
-    let mut insert = insert.with_setting("insert_deduplication_token", token(block));
-    for chunk in rows.chunks(CHUNK_BYTES) {
+    let mut insert = insert.with_setting("insert_deduplication_token", shipment.block.to_string());
+    for chunk in shipment.bytes.chunks(CHUNK_BYTES) {
         insert.send(Bytes::copy_from_slice(chunk)).await?;
     }
     insert.end().await
 }
 
-/// Whether a block is in its table.
-pub(super) async fn has(connection: &Connection, table: &str, block: [u8; 16]) -> Result<bool, String> {
-    connection.ready().await.map_err(|error| error.to_string())?;
-    let sql = format!("SELECT block FROM {table} WHERE block = toUUID({}) LIMIT 1", literal(&token(block)));
-    let found = async { connection.client().query_raw(&sql).fetch_bytes("TabSeparated")?.collect().await };
-    within(found).await.map(|rows| !rows.is_empty()).map_err(|trouble| trouble.message)
-}
-
-/// A block's id as the token and the column have it.
-fn token(block: [u8; 16]) -> String {
-    vocab::Id::<()>::from_bytes(block).to_string()
-}
+#[cfg(test)]
+mod tests;

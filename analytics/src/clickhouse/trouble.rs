@@ -1,7 +1,5 @@
 //! What a ClickHouse server's errors mean: whether to try again, or to look at what was sent.
 
-use std::error::Error as _;
-
 use clickhouse::error::Error;
 
 /// The most of a server's message that is passed on, in bytes.

@@ -18,7 +18,7 @@ const VALUE_BYTES: usize = 256;
 
 /// The word for a field having a value, the value folded before; `None` for fields that leave no words. False
 /// with it says that the value is too long for a word and other values may have the same.
-pub fn sought(field: &Field, value: &str) -> Option<(String, bool)> {
+pub(super) fn sought(field: &Field, value: &str) -> Option<(String, bool)> {
     let mut word = Vec::new();
     match field {
         Field::User => word.extend_from_slice(b"user="),
