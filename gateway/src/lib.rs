@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod models;
 pub mod reading;
 pub mod refusal;
+pub mod retention;
 pub mod routing;
 pub mod start;
 pub mod surface;
