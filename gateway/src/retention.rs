@@ -78,14 +78,13 @@ mod tests {
             "[records]\nretention = \"90d\"\n[records.projects.a]\nretention = \"7d\"\n[records.projects.b]\nretention = \"forever\"\n",
         );
         let doomed = doomed(&records, now);
-        let told: Vec<_> =
-            doomed.iter().map(|d| (d.project.as_deref(), d.except.len(), d.before, d.user.is_none())).collect();
+        let told: Vec<_> = doomed
+            .iter()
+            .map(|d| (d.project.as_deref(), d.except.len(), d.before, d.user.is_none()))
+            .collect();
         assert_eq!(
             told,
-            [
-                (Some("a"), 0, Some(now.minus(7 * DAY)), true),
-                (None, 2, Some(now.minus(90 * DAY)), true),
-            ]
+            [(Some("a"), 0, Some(now.minus(7 * DAY)), true), (None, 2, Some(now.minus(90 * DAY)), true),]
         );
     }
 
