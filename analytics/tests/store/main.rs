@@ -14,6 +14,7 @@ mod export;
 mod reports;
 mod samples;
 mod scores;
+mod settled;
 mod sums;
 mod texts;
 mod traces;
@@ -21,21 +22,58 @@ mod words;
 
 use std::sync::Arc;
 
-use analytics::Store;
 use analytics::sqlite::SqliteStore;
+use analytics::{ClickHouseStore, OutboxSettings, Policies, Settings, Store};
+use settled::Settled;
 use tempfile::TempDir;
-use vocab::Clock;
+use vocab::{Clock, Id};
 
 /// A store with nothing in it, and what must outlive it.
 struct Engine {
     store: Arc<dyn Store>,
-    _folder: TempDir,
+    folder: TempDir,
+    /// A database on a server, and the server's address.
+    database: Option<(String, String)>,
+}
+
+impl Engine {
+    /// Clears up behind a case that held. What a failed one leaves in a database is there to be looked at.
+    async fn end(self) {
+        self.store.close();
+        if let Some((server, name)) = self.database {
+            let client = ::clickhouse::Client::default().with_url(server);
+            client.query_raw(&format!("DROP DATABASE IF EXISTS {name}")).execute().await.unwrap();
+        }
+        self.folder.close().unwrap();
+    }
 }
 
 fn sqlite() -> Engine {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&folder.path().join("records.db"), Clock::system()).unwrap();
-    Engine { store: Arc::new(store), _folder: folder }
+    Engine { store: Arc::new(store), folder, database: None }
+}
+
+fn clickhouse() -> Engine {
+    let server = std::env::var_os("TEST_CLICKHOUSE_URL").expect(
+        "name a ClickHouse server in TEST_CLICKHOUSE_URL, or run `cargo xtask test`, which starts one: \
+         see tools/clickhouse/README.md",
+    );
+    let server = server.into_string().unwrap().trim_end_matches('/').to_owned();
+    let name = format!("weir_test_{}", Id::<()>::new(&Clock::system()).to_string().replace('-', "_"));
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        url: format!("{server}/{name}"),
+        cluster: None,
+        queue_bytes: 0,
+        policies: Policies::default(),
+        listener: None,
+        node: "node-1".into(),
+        clock: Clock::system(),
+        outbox: OutboxSettings::at(folder.path().join("outbox.sqlite")),
+    };
+    let store = ClickHouseStore::open(&settings).unwrap();
+    Engine { store: Arc::new(Settled(store)), folder, database: Some((server, name)) }
 }
 
 macro_rules! run_on {
@@ -46,6 +84,7 @@ macro_rules! run_on {
                 async fn $case() {
                     let engine = super::$engine();
                     crate::$room::$case(&*engine.store).await;
+                    engine.end().await;
                 }
             )*)*
         }
@@ -132,3 +171,4 @@ macro_rules! conformance {
 }
 
 conformance!(sqlite);
+conformance!(clickhouse);
