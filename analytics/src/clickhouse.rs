@@ -116,6 +116,10 @@ impl Sink for ClickHouseStore {
 }
 
 impl Store for ClickHouseStore {
+    fn outbox(&self) -> Option<&Outbox> {
+        Some(&self.outbox)
+    }
+
     fn settle(&self) -> Answer<'_, ()> {
         Box::pin(async {
             self.outbox.settled().await;
@@ -170,6 +174,12 @@ impl Store for ClickHouseStore {
     fn compact(&self) -> Answer<'_, u64> {
         Box::pin(self.reader.compact())
     }
+}
+
+/// The migrations the database at `url` has yet to get, by name.
+pub async fn pending(url: &str, cluster: Option<&str>) -> Result<Vec<String>, MigrateError> {
+    let address = Address::read(url).map_err(MigrateError::Address)?;
+    migrate::pending(&Connection::new(&address, cluster)).await
 }
 
 /// Brings the database at `url` up to what this build knows, on all servers of `cluster` if one is named.

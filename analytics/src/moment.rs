@@ -9,7 +9,7 @@ use vocab::Time;
 pub fn parse(text: &str, now: Time) -> Result<Time, NotAMoment> {
     let text = text.trim();
     if let Some(while_ago) = text.strip_prefix('-') {
-        return before(while_ago).map(|span| now.minus(span)).ok_or(NotAMoment);
+        return span(while_ago).map(|span| now.minus(span)).ok_or(NotAMoment);
     }
     if text == "now" {
         return Ok(now);
@@ -25,7 +25,8 @@ pub fn parse(text: &str, now: Time) -> Result<Time, NotAMoment> {
 #[error("not a time: write RFC 3339 such as 2026-11-30T12:00:00Z, or a while ago such as -15m, -1h or -7d")]
 pub struct NotAMoment;
 
-fn before(text: &str) -> Option<Duration> {
+/// Reads `90s`, `15m`, `1h`, `7d`, `2w`; `None` when it is none of them.
+pub fn span(text: &str) -> Option<Duration> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
     let (count, unit) = text.split_at_checked(unit_at)?;
     let seconds: u64 = match unit {

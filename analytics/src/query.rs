@@ -9,6 +9,7 @@
 //! quoted = '"' ( any | "\\" any )* '"'
 //! ```
 
+pub mod known;
 mod scanner;
 mod value;
 

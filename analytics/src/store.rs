@@ -15,6 +15,7 @@ use vocab::{Id, Limit, Time};
 
 use crate::filter::{Field, Filter};
 use crate::found::{FoundCall, FoundRow};
+use crate::outbox::Outbox;
 use crate::report::{Report, Table};
 use crate::row::Row;
 use crate::score::{Score, Target};
@@ -102,6 +103,11 @@ pub trait Store: Sink {
 
     /// Returns scores, newest first.
     fn scores(&self, search: ScoreSearch) -> Answer<'_, ScorePage>;
+
+    /// Returns the outbox rows wait in; `None` where they go straight in.
+    fn outbox(&self) -> Option<&Outbox> {
+        None
+    }
 
     /// Deletes what is doomed and says how many calls that were.
     fn purge(&self, doomed: Doomed) -> Answer<'_, u64>;

@@ -8,16 +8,24 @@ mod answer;
 mod calls;
 mod condition;
 mod description;
+mod feedback_links;
 mod given;
 mod keys;
 mod labels;
 mod permission;
 mod prompts;
+mod records;
 mod rendering;
 mod replay;
+mod reports;
+mod scores;
+mod searched;
+mod sessions;
 mod system;
 mod tokens;
+mod traces;
 mod versions;
+mod views;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -31,6 +39,7 @@ use http::{Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
+use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -52,6 +61,7 @@ struct Admin {
     app: Arc<App>,
     stopping: Stopping,
     replays: Arc<Replays>,
+    exports: Arc<Semaphore>,
     /// The OpenAPI file, written out.
     openapi: Bytes,
 }
@@ -62,7 +72,8 @@ impl AdminPlane {
         let replays = Arc::new(Replays::new(app.clock.clone()));
         let (router, openapi) = description::split(routes());
         let openapi = description::write(&openapi).into();
-        let admin = Admin { app, stopping, replays, openapi };
+        let exports = Arc::new(Semaphore::new(calls::EXPORTS));
+        let admin = Admin { app, stopping, replays, exports, openapi };
         let router = router
             .fallback(no_such_route)
             .method_not_allowed_fallback(no_such_method)
@@ -96,6 +107,13 @@ fn routes() -> OpenApiRouter<Admin> {
         .merge(keys::routes())
         .merge(tokens::routes())
         .merge(calls::routes())
+        .merge(traces::routes())
+        .merge(sessions::routes())
+        .merge(scores::routes())
+        .merge(feedback_links::routes())
+        .merge(reports::routes())
+        .merge(views::routes())
+        .merge(records::routes())
         .merge(system::api_routes());
     OpenApiRouter::with_openapi(description::base()).nest("/api/v1", api).merge(system::routes())
 }

@@ -1,7 +1,8 @@
 //! Every part of the running program, built once from the configuration.
 
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use analytics::{Analytics, Recorder, Store};
@@ -12,6 +13,7 @@ use registry::Registry;
 use vocab::{Clock, Time};
 
 use crate::call::admission::Admission;
+use crate::feedback::UsedLinks;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::refusal::{Kind, Refusal};
 use crate::routing::Router;
@@ -45,6 +47,10 @@ pub struct App {
     pub unrouted: RouteMetrics,
     /// What calls belong to before their key is known.
     pub default_project: Arc<str>,
+    /// Feedback links that were used lately.
+    pub used_links: UsedLinks,
+    /// Where the data plane listens, once it does.
+    pub data_address: OnceLock<SocketAddr>,
     /// The second in which a wrong key was last recorded.
     pub last_recorded_intrusion: AtomicI64,
     last_logged_failure: AtomicI64,
@@ -67,6 +73,8 @@ impl App {
             unrouted: metrics.unrouted(),
             store: Arc::clone(&analytics.store),
             recorder: analytics.recorder.clone(),
+            used_links: UsedLinks::default(),
+            data_address: OnceLock::new(),
             default_project: Arc::from(registry::DEFAULT_PROJECT),
             last_recorded_intrusion: AtomicI64::new(0),
             last_logged_failure: AtomicI64::new(0),
@@ -92,6 +100,18 @@ impl App {
     pub fn may_log_failure(&self, now: Time) -> bool {
         let second = now.micros() / 1_000_000;
         self.last_logged_failure.swap(second, Ordering::Relaxed) != second
+    }
+
+    /// Where the data plane is reached from outside: what the operator says, else where it listens.
+    pub fn public_url(&self) -> String {
+        if let Some(url) = &self.config.public_url {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let mut address = self.data_address.get().copied().unwrap_or(self.config.server.listen);
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        format!("http://{address}")
     }
 
     /// What an operator should know although Weir serves.

@@ -1,12 +1,19 @@
-//! The command line: one tree of commands; `serve`, `check` and `openapi` work here, the others ask the admin API.
+//! The command line: one tree of commands; `serve`, `check`, `migrate` and `openapi` work here, the others ask the
+//! admin API.
 
 pub mod calls;
 pub mod check;
 pub mod client;
+pub mod export;
 pub mod key;
+pub mod migrate;
+pub mod outbox;
 pub mod prompt;
+pub mod records;
+pub mod report;
 pub mod serve;
 mod table;
+pub mod trace;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -52,6 +59,43 @@ enum Command {
         #[command(subcommand)]
         command: calls::Command,
     },
+    /// Writes all calls that match into a file, and checks that it is whole.
+    Export {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(flatten)]
+        export: export::Export,
+    },
+    /// Prints a trace as a tree.
+    Trace {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(flatten)]
+        trace: trace::Trace,
+    },
+    /// Prints numbers over calls: measures, by group and time.
+    Report {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(flatten)]
+        report: report::Report,
+    },
+    /// Deletes records, and gives room back to the disk.
+    Records {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: records::Command,
+    },
+    /// Shows and mends what waits to be shipped to the record store.
+    Outbox {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: outbox::Command,
+    },
+    /// Brings the databases of the configuration up to date, as the start does.
+    Migrate(migrate::Migrate),
     /// Prints the admin API's OpenAPI document.
     Openapi,
 }
@@ -115,6 +159,12 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Key { connection, command } => key::run(&connection.open()?, command)?,
         Command::Prompt { connection, command } => return prompt::run(&connection.open()?, command),
         Command::Calls { connection, command } => calls::run(&connection.open()?, command)?,
+        Command::Export { connection, export } => export.run(&connection.open()?)?,
+        Command::Trace { connection, trace } => trace.run(&connection.open()?)?,
+        Command::Report { connection, report } => report.run(&connection.open()?)?,
+        Command::Records { connection, command } => records::run(&connection.open()?, command)?,
+        Command::Outbox { connection, command } => outbox::run(connection, command)?,
+        Command::Migrate(migrate) => migrate.run()?,
         Command::Openapi => say(&admin::openapi()),
     }
     Ok(ExitCode::SUCCESS)

@@ -4,9 +4,11 @@
 
 pub mod admin;
 pub mod app;
+pub mod arriving;
 pub mod bounded;
 pub mod call;
 pub mod cli;
+pub mod feedback;
 pub mod health;
 pub mod lifecycle;
 pub mod listen;
@@ -14,8 +16,8 @@ pub mod metrics;
 pub mod models;
 pub mod reading;
 pub mod refusal;
-pub mod retention;
 pub mod routing;
+pub mod scores;
 pub mod start;
 pub mod surface;
 pub mod telemetry;

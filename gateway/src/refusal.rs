@@ -60,6 +60,8 @@ pub enum Kind {
     Stale,
     /// `If-Match` did not hold.
     PreconditionFailed,
+    /// It was there, and is used up or over.
+    Gone,
     /// The body is over its limit.
     BodyTooLarge,
     /// Required variables were not sent.
@@ -104,6 +106,7 @@ impl Kind {
             Self::Conflict => (StatusCode::CONFLICT, "conflict", INVALID, CallerError),
             Self::Stale => (StatusCode::CONFLICT, "stale", INVALID, CallerError),
             Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "stale", INVALID, CallerError),
+            Self::Gone => (StatusCode::GONE, "gone", INVALID, CallerError),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", INVALID, CallerError),
             Self::MissingVariables => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "missing_variables", INVALID, CallerError)
@@ -130,7 +133,7 @@ impl Kind {
     }
 
     /// Every kind, for the tests and the documents that walk them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::InvalidRequest,
         Self::ParameterLocked,
         Self::NotSupported,
@@ -144,6 +147,7 @@ impl Kind {
         Self::Conflict,
         Self::Stale,
         Self::PreconditionFailed,
+        Self::Gone,
         Self::BodyTooLarge,
         Self::MissingVariables,
         Self::InvalidVariable,
@@ -223,6 +227,11 @@ impl Refusal {
     /// How the record says the call ended.
     pub const fn outcome(&self) -> Outcome {
         self.0.kind.row().3
+    }
+
+    /// The field at fault, when there is one.
+    pub fn param_name(&self) -> Option<&str> {
+        self.0.param.as_deref()
     }
 
     /// What the caller reads.

@@ -13,7 +13,7 @@ use crate::call::relay::Body;
 use crate::call::{self, passthrough};
 use crate::listen::{Service, Stopping};
 use crate::refusal::{Kind, Refusal};
-use crate::{health, models, reading};
+use crate::{feedback, health, models, reading};
 
 /// The data plane as a service.
 #[derive(Clone)]
@@ -63,7 +63,10 @@ async fn below(plane: &DataPlane, request: Request<Incoming>) -> Response<Body> 
     if path.starts_with("/v1/prompts/") {
         return reading::prompt(app, request).await;
     }
-    if path.starts_with("/v1/messages") || path == "/v1/feedback" || path == "/v1/traces" {
+    if path == feedback::PATH || path.starts_with("/v1/feedback/") {
+        return feedback::serve(app, request).await;
+    }
+    if path.starts_with("/v1/messages") || path == "/v1/traces" {
         return error(&Refusal::new(Kind::NotFound, "this version does not serve this route yet"));
     }
     if path.starts_with("/v1/") {

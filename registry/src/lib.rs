@@ -73,10 +73,7 @@ impl Registry {
     /// Opens the registry a URL names, `sqlite:PATH`, creating it if it is not there. A file that is damaged, of
     /// a newer build or not a registry is left exactly as it is.
     pub async fn open(url: &str, clock: Clock) -> Result<Self, OpenError> {
-        let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) else {
-            return Err(OpenError::Url(url.to_owned()));
-        };
-        let path = Path::new(path.strip_prefix("//").unwrap_or(path));
+        let path = path_of(url)?;
         let db = sqlite::open(path, clock.now()).await?;
         let registry = Self(Arc::new(Parts {
             db,
@@ -92,6 +89,12 @@ impl Registry {
                 Err(sqlite::judge_reading(path, error))
             }
         }
+    }
+
+    /// The migrations the registry a URL names has yet to get, by name: all of them when it is yet to be made.
+    /// Changes nothing.
+    pub async fn pending(url: &str) -> Result<Vec<String>, OpenError> {
+        sqlite::pending(path_of(url)?).await
     }
 
     /// What the path of a call reads. Never waits.
@@ -155,6 +158,13 @@ impl Registry {
         });
         task.await.unwrap_or_else(|died| Err(StoreError::Unavailable(Box::new(died))))
     }
+}
+
+/// The file a URL names.
+fn path_of(url: &str) -> Result<&Path, OpenError> {
+    let path = url.strip_prefix("sqlite:").filter(|path| !path.is_empty());
+    let path = path.ok_or_else(|| OpenError::Url(url.to_owned()))?;
+    Ok(Path::new(path.strip_prefix("//").unwrap_or(path)))
 }
 
 /// An error with its sources, for the log and for whoever starts the gateway.

@@ -79,6 +79,13 @@ pub(super) async fn bring_up(connection: &Connection) -> Result<Migrated, Migrat
     Ok(migrated)
 }
 
+/// The names of the migrations that are yet to be applied; changes nothing.
+pub(super) async fn pending(connection: &Connection) -> Result<Vec<String>, MigrateError> {
+    let present = applied(connection).await?;
+    let names = MIGRATIONS.iter().map(|(name, _)| (*name).to_owned());
+    Ok(names.filter(|name| !present.contains(name)).collect())
+}
+
 /// The names of the migrations applied so far, checked against those of this build.
 async fn applied(connection: &Connection) -> Result<Vec<String>, MigrateError> {
     let database = literal(connection.database());

@@ -1,46 +1,34 @@
 //! `/calls`: what calls did, searched and looked up.
 
-mod documented;
+pub(super) mod documented;
+mod export;
+mod overview;
 
-use analytics::{FoundCall, FoundPage, Search, moment, query};
+use analytics::{Doomed, FoundCall, FoundPage};
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use vocab::Time;
 
 use super::Admin;
 use super::description::NotFound;
-use super::given::{Named, limit};
-use super::permission::{Allowed, Read};
+use super::given::Named;
+use super::permission::{Allowed, Operate, Read};
+use super::searched::SearchPage;
+use crate::arriving;
 use crate::refusal::{Kind, Refusal};
 use documented::{Call, CallPage};
 
-pub(super) fn routes() -> OpenApiRouter<Admin> {
-    OpenApiRouter::default().routes(routes!(list_calls)).routes(routes!(get_call))
-}
+pub(super) use export::EXPORTS;
 
-/// Which calls to find.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct CallQuery {
-    /// Search text: free words and "quoted phrases" match request and answer; `field:value`, `field>n`,
-    /// `-field:value`, lists `a,b`, `prefix*`. All terms must match.
-    #[param(example = r#"prompt:support/reply@3 latency>2s -status:200 "refund policy""#)]
-    q: Option<String>,
-    /// The earliest start, itself included: RFC 3339, a date, or a while ago such as `-1h`.
-    #[param(example = "-1h")]
-    from: Option<String>,
-    /// The latest start, itself excluded.
-    #[param(example = "2026-11-30T12:00:00Z")]
-    to: Option<String>,
-    /// How many to a page.
-    #[param(minimum = 1, maximum = 1000, default = 50)]
-    limit: Option<u32>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
+pub(super) fn routes() -> OpenApiRouter<Admin> {
+    OpenApiRouter::default()
+        .routes(routes!(list_calls, forget_calls))
+        .routes(routes!(get_call))
+        .merge(overview::routes())
+        .merge(export::routes())
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -56,27 +44,14 @@ struct CallPath {
 /// A search that runs out of time answers what it found so far with `complete: false` and `searched_to`; its
 /// `next_cursor` carries on from there.
 #[utoipa::path(
-    get, path = "/calls", tag = "calls", params(CallQuery),
+    get, path = "/calls", tag = "calls", params(SearchPage),
     responses((status = 200, description = "A page of calls, without their bodies", body = CallPage)),
 )]
 async fn list_calls(
-    allowed: Allowed<Read, CallQuery>,
+    allowed: Allowed<Read, SearchPage>,
     State(admin): State<Admin>,
 ) -> Result<Json<FoundPage>, Refusal> {
-    let asked = allowed.asked;
-    let now = admin.app.clock.now();
-    let search = Search {
-        project: Some(allowed.project),
-        filter: query::parse(asked.q.as_deref().unwrap_or_default())?,
-        from: time("from", asked.from.as_deref(), now)?,
-        to: time("to", asked.to.as_deref(), now)?,
-        limit: limit(asked.limit)?,
-        cursor: asked
-            .cursor
-            .map(|cursor| cursor.parse())
-            .transpose()
-            .map_err(|error: analytics::QueryError| Refusal::from(error).param("cursor"))?,
-    };
+    let search = allowed.asked.search(&admin, allowed.project)?;
     Ok(Json(admin.app.store.find(search).await?))
 }
 
@@ -103,9 +78,46 @@ async fn get_call(
     found.filter(|call| call.row.project == *allowed.project).map(Json).ok_or_else(missing)
 }
 
-fn time(param: &'static str, text: Option<&str>, now: Time) -> Result<Option<Time>, Refusal> {
-    let Some(text) = text else { return Ok(None) };
-    let read = moment::parse(text, now);
-    read.map(Some)
-        .map_err(|error| Refusal::new(Kind::InvalidRequest, format!("`{param}`: {error}")).param(param))
+/// Whose calls to delete.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ForgetQuery {
+    /// The end user, exactly as callers named them.
+    #[param(example = "u-17")]
+    user: String,
+}
+
+/// How much was deleted.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"user": "u-17", "deleted_calls": 42}))]
+struct Forgotten {
+    /// Whose.
+    user: String,
+    /// How many calls, with their bodies and attempts. Spans and scores are not counted.
+    deleted_calls: u64,
+}
+
+/// Delete what an end user did
+///
+/// Their calls with bodies and attempts, the spans that name them, scores they gave and scores of those calls.
+/// For good. What arrives later under the same user is kept again.
+#[utoipa::path(
+    delete, path = "/calls", tag = "calls", params(ForgetQuery),
+    responses((status = 200, description = "It is deleted", body = Forgotten)),
+)]
+async fn forget_calls(
+    allowed: Allowed<Operate, ForgetQuery>,
+    State(admin): State<Admin>,
+) -> Result<Json<Forgotten>, Refusal> {
+    let user = allowed.asked.user;
+    if user.is_empty() {
+        let message = "`user` is empty: name the end user whose calls are to be deleted";
+        return Err(Refusal::new(Kind::InvalidRequest, message).param("user"));
+    }
+    arriving::settled(&admin.app).await?;
+    let doomed = Doomed { project: Some(allowed.project), user: Some(user.clone()), ..Doomed::default() };
+    let deleted_calls = admin.app.store.purge(doomed).await?;
+    tracing::info!(deleted_calls, who = %allowed.who.owner, "deleted an end user's records");
+    Ok(Json(Forgotten { user, deleted_calls }))
 }

@@ -29,12 +29,12 @@ Unknown body fields and query parameters are refused, fields that are known and 
 **Names** with `/` are one segment of a path: `support%2Freply`. **Times** are RFC 3339. **Lists** are \
 `{\"data\": […], \"next_cursor\": …}`; send `next_cursor` back as `cursor`.
 
-**Roles**: viewers read, editors also write prompts and unprotected labels, releasers also move `production` and roll \
-back, admins also issue keys and tokens.
+**Roles**: viewers read, editors also write prompts and unprotected labels, give scores and save views, releasers also \
+move `production` and roll back, admins also issue keys and tokens and delete records.
 
 **Repeated requests**: a POST with an `Idempotency-Key` that succeeded is answered again, for 24 hours and while the \
 process lives, when the same token sends the same key and body to the same path; another body answers 409. **Lost \
-updates**: prompts and keys carry an `ETag`; with `If-Match` they are changed only while they still have it, else 412. \
+updates**: prompts, keys and views carry an `ETag`; with `If-Match` they are changed only while they still have it, else 412. \
 The versions expected in bodies answer 409.";
 
 /// The description of every route, as served at `/api/v1/openapi.json` and kept in `docs/openapi.json`.
@@ -62,6 +62,11 @@ pub(super) fn base() -> OpenApi {
         ("keys", "What applications call with"),
         ("tokens", "What people and programs manage things with"),
         ("calls", "What calls did"),
+        ("traces", "What happened around calls: traces and sessions"),
+        ("scores", "Judgements of calls, traces and sessions"),
+        ("reports", "Numbers over calls"),
+        ("views", "Saved searches and reports"),
+        ("records", "How the keeping of records goes"),
         ("system", "Health, metrics, this description"),
     ];
     let tags = tags.map(|(name, says)| {

@@ -182,6 +182,11 @@ impl Paged {
     pub(super) fn paging(self) -> Result<Paging, Refusal> {
         paging(self.limit, self.cursor)
     }
+
+    /// Limit and cursor as they came.
+    pub(super) fn parts(self) -> (Option<u32>, Option<String>) {
+        (self.limit, self.cursor)
+    }
 }
 
 /// The page that these ask for.

@@ -32,7 +32,9 @@ macro_rules! demands {
 demands! {
     Read => "Any role.",
     WritePrompts => "Editors and above.",
+    Annotate => "Editors and above.",
     Release => "Releasers and above.",
+    Operate => "Admins.",
     Administer => "Admins.",
 }
 

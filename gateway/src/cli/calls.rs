@@ -11,6 +11,8 @@ use super::{complain, say, table};
 pub enum Command {
     /// Lists the newest calls that match.
     Search(Search),
+    /// Counts the calls that match.
+    Count(Count),
     /// Prints one call with its bodies and attempts, as JSON.
     Show {
         /// The call's id.
@@ -21,15 +23,8 @@ pub enum Command {
 /// A search.
 #[derive(Debug, clap::Args)]
 pub struct Search {
-    /// Words, "phrases" and fields: `prompt:support/reply latency>2s -status:200 "refund policy"`.
-    #[arg(default_value = "", allow_hyphen_values = true)]
-    q: String,
-    /// The earliest time: RFC 3339, or `-1h`.
-    #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
-    from: Option<String>,
-    /// The latest time: RFC 3339, or `-1h`.
-    #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
-    to: Option<String>,
+    #[command(flatten)]
+    sought: Sought,
     /// How many.
     #[arg(long, default_value_t = 50, value_name = "N")]
     limit: u32,
@@ -38,10 +33,45 @@ pub struct Search {
     json: bool,
 }
 
+/// A count.
+#[derive(Debug, clap::Args)]
+pub struct Count {
+    #[command(flatten)]
+    sought: Sought,
+    /// Prints JSON: `{calls, complete}`.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which calls.
+#[derive(Debug, clap::Args)]
+pub struct Sought {
+    /// Words, "phrases" and fields: `prompt:support/reply latency>2s -status:200 "refund policy"`.
+    #[arg(default_value = "", allow_hyphen_values = true)]
+    pub q: String,
+    /// The earliest time: RFC 3339, or `-1h`.
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
+    pub from: Option<String>,
+    /// The latest time: RFC 3339, or `-1h`.
+    #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
+    pub to: Option<String>,
+}
+
+impl Sought {
+    /// As query parameters.
+    pub fn query(&self) -> Vec<(&'static str, &str)> {
+        let mut query = vec![("q", self.q.as_str())];
+        query.extend(self.from.as_deref().map(|from| ("from", from)));
+        query.extend(self.to.as_deref().map(|to| ("to", to)));
+        query
+    }
+}
+
 /// Runs one of the commands.
 pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Search(search) => search.run(client),
+        Command::Count(count) => count.run(client),
         Command::Show { id } => {
             say(&format!("{:#}", client.get(&format!("/calls/{}", segment(id)), &[])?));
             Ok(())
@@ -52,9 +82,8 @@ pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
 impl Search {
     fn run(&self, client: &Client) -> anyhow::Result<()> {
         let limit = self.limit.to_string();
-        let mut query = vec![("q", self.q.as_str()), ("limit", &limit)];
-        query.extend(self.from.as_deref().map(|from| ("from", from)));
-        query.extend(self.to.as_deref().map(|to| ("to", to)));
+        let mut query = self.sought.query();
+        query.push(("limit", &limit));
         let found = client.get("/calls", &query)?;
         if self.json {
             say(&found.to_string());
@@ -70,6 +99,21 @@ impl Search {
             ));
         } else if !found["next_cursor"].is_null() {
             complain("there are more: raise --limit, or narrow the search");
+        }
+        Ok(())
+    }
+}
+
+impl Count {
+    fn run(&self, client: &Client) -> anyhow::Result<()> {
+        let count = client.get("/calls/count", &self.sought.query())?;
+        if self.json {
+            say(&count.to_string());
+            return Ok(());
+        }
+        say(&count["calls"].to_string());
+        if count["complete"] == Value::Bool(false) {
+            complain("the count ran out of time: there are at least so many; narrow it with --from and --to");
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! How commands reach a running gateway: the admin API over HTTP, with the admin token.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,6 +11,8 @@ use crate::start::read_first_start;
 
 /// What may stand in a path segment or a query value as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The data folder when nobody names one.
+const DATA_DIR: &str = "./data";
 /// The most of an answer that is read.
 const ANSWER_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -30,7 +32,7 @@ pub struct Connection {
     #[arg(long, global = true, env = "WEIR_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     admin_token: Option<String>,
     /// The data folder to look for the first start's token in.
-    #[arg(long, global = true, env = "WEIR_DATA_DIR", default_value = "./data", value_name = "DIR")]
+    #[arg(long, global = true, env = "WEIR_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     data_dir: PathBuf,
 }
 
@@ -42,6 +44,11 @@ pub struct Client {
 }
 
 impl Connection {
+    /// The data folder, unless it is the one everybody has.
+    pub fn chosen_data_dir(&self) -> Option<PathBuf> {
+        (self.data_dir != Path::new(DATA_DIR)).then(|| self.data_dir.clone())
+    }
+
     /// Finds the token and prepares to ask; nothing is sent yet.
     pub fn open(&self) -> anyhow::Result<Client> {
         let known = || read_first_start(&self.data_dir).admin_token.map(|token| token.expose().to_owned());
@@ -64,6 +71,20 @@ impl Client {
     pub fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
         let url = self.url(path, query);
         read(&url, self.agent.get(&url).header("authorization", &self.authorization).call())
+    }
+
+    /// Opens `path` for reading bit by bit; an answer that breaks off is an error where it broke.
+    pub fn open(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<ureq::BodyReader<'static>> {
+        let url = self.url(path, query);
+        let answer = self.agent.get(&url).header("authorization", &self.authorization).call();
+        let answer = match answer {
+            Ok(answer) if answer.status().is_success() => answer,
+            refused => {
+                read(&url, refused)?;
+                anyhow::bail!("{url} does not answer like Weir's admin API");
+            }
+        };
+        Ok(answer.into_body().into_with_config().limit(u64::MAX).reader())
     }
 
     /// Reads `path`; `None` when there is nothing.
@@ -90,7 +111,12 @@ impl Client {
 
     /// Deletes what is at `path`.
     pub fn delete(&self, path: &str) -> anyhow::Result<Value> {
-        let url = self.url(path, &[]);
+        self.delete_where(path, &[])
+    }
+
+    /// Deletes what the query says of what is at `path`.
+    pub fn delete_where(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
+        let url = self.url(path, query);
         read(&url, self.agent.delete(&url).header("authorization", &self.authorization).call())
     }
 

@@ -2,19 +2,24 @@
 
 /// The rows under their headings, two blanks between columns.
 pub(super) fn lay_out<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> String {
-    let mut widths = headings.map(|heading| heading.chars().count());
+    lay_out_any(&headings.map(str::to_owned), rows)
+}
+
+/// The same, of as many columns as there are headings.
+pub(super) fn lay_out_any(headings: &[String], rows: &[impl AsRef<[String]>]) -> String {
+    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.chars().count()).collect();
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+        for (width, cell) in widths.iter_mut().zip(row.as_ref()) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let line = |cells: [&str; N]| {
+    let line = |cells: &[String]| {
         let padded: Vec<String> =
-            cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:0$}", *width)).collect();
         padded.join("  ").trim_end().to_owned()
     };
     let mut lines = vec![line(headings)];
-    lines.extend(rows.iter().map(|row| line(std::array::from_fn(|at| row[at].as_str()))));
+    lines.extend(rows.iter().map(|row| line(row.as_ref())));
     lines.join("\n")
 }
 

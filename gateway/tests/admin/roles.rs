@@ -11,7 +11,7 @@ use crate::redact::seen;
 use crate::support::Call;
 
 /// The least role of each route that takes a token.
-const TABLE: [(&str, &str, Role); 26] = [
+const TABLE: [(&str, &str, Role); 50] = [
     ("GET", "/prompts", Role::Viewer),
     ("POST", "/prompts", Role::Editor),
     ("GET", "/prompts/{name}", Role::Viewer),
@@ -38,6 +38,30 @@ const TABLE: [(&str, &str, Role); 26] = [
     ("DELETE", "/tokens/{id}", Role::Admin),
     ("GET", "/calls", Role::Viewer),
     ("GET", "/calls/{id}", Role::Viewer),
+    ("DELETE", "/calls", Role::Admin),
+    ("GET", "/calls/count", Role::Viewer),
+    ("GET", "/calls/values", Role::Viewer),
+    ("GET", "/calls/fields", Role::Viewer),
+    ("GET", "/calls/export", Role::Viewer),
+    ("GET", "/traces", Role::Viewer),
+    ("GET", "/traces/{trace_id}", Role::Viewer),
+    ("GET", "/sessions", Role::Viewer),
+    ("GET", "/sessions/{id}", Role::Viewer),
+    ("GET", "/scores", Role::Viewer),
+    ("POST", "/scores", Role::Editor),
+    ("POST", "/feedback-links", Role::Editor),
+    ("POST", "/reports", Role::Viewer),
+    ("GET", "/views", Role::Viewer),
+    ("POST", "/views", Role::Editor),
+    ("GET", "/views/{id}", Role::Viewer),
+    ("PATCH", "/views/{id}", Role::Editor),
+    ("DELETE", "/views/{id}", Role::Editor),
+    ("GET", "/outbox", Role::Viewer),
+    ("GET", "/outbox/poisoned", Role::Admin),
+    ("DELETE", "/outbox/poisoned", Role::Admin),
+    ("DELETE", "/outbox/poisoned/{id}", Role::Admin),
+    ("POST", "/outbox/poisoned/retry", Role::Admin),
+    ("POST", "/records/compact", Role::Admin),
 ];
 
 /// Routes that take no token.
@@ -48,6 +72,7 @@ fn filled(path: &str) -> String {
         .replace("{selector}", "1")
         .replace("{label}", "staging")
         .replace("{id}", "x")
+        .replace("{trace_id}", "4bf92f3577b34da6a3ce929d0e0e4736")
 }
 
 #[test]

@@ -16,13 +16,14 @@ pub(super) const APPLIED: &str = "SELECT number, digest FROM migration ORDER BY 
 /// One file of `migrations/`. Never edited once released: its digest is in every database.
 struct Migration {
     number: i64,
+    name: &'static str,
     sql: &'static str,
 }
 
 const MIGRATIONS: [Migration; 3] = [
-    Migration { number: 1, sql: include_str!("../../migrations/0001_registry.sql") },
-    Migration { number: 2, sql: include_str!("../../migrations/0002_alerts.sql") },
-    Migration { number: 3, sql: include_str!("../../migrations/0003_views.sql") },
+    Migration { number: 1, name: "0001_registry", sql: include_str!("../../migrations/0001_registry.sql") },
+    Migration { number: 2, name: "0002_alerts", sql: include_str!("../../migrations/0002_alerts.sql") },
+    Migration { number: 3, name: "0003_views", sql: include_str!("../../migrations/0003_views.sql") },
 ];
 
 /// A migration that a database has.
@@ -45,6 +46,11 @@ pub(super) fn pending(applied: &[Applied], path: &Path) -> std::result::Result<u
         return Err(OpenError::Newer { path: path.into(), found, known });
     }
     Ok(applied.len())
+}
+
+/// The names of this build's migrations from one on.
+pub(super) fn names_from(done: usize) -> Vec<String> {
+    MIGRATIONS.iter().skip(done).map(|migration| migration.name.to_owned()).collect()
 }
 
 /// Applies what is pending, or nothing at all.

@@ -70,6 +70,12 @@ pub(crate) async fn open(path: &Path, now: Time) -> std::result::Result<Db, Open
     }
 }
 
+/// The migrations a file has yet to get.
+pub(crate) async fn pending(path: &Path) -> std::result::Result<Vec<String>, OpenError> {
+    let applied = inspect(path).await?.unwrap_or_default();
+    Ok(migrate::names_from(migrate::pending(&applied, path)?))
+}
+
 /// Checks a file that is there and says which migrations it has, changing neither it nor its neighbours.
 /// `None` for a file that is yet to be made.
 async fn inspect(path: &Path) -> std::result::Result<Option<Vec<Applied>>, OpenError> {

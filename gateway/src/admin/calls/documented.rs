@@ -22,7 +22,7 @@ pub(super) struct CallPage {
 
 /// A call without its bodies.
 #[derive(ToSchema)]
-pub(super) struct CallSummary {
+pub(in crate::admin) struct CallSummary {
     /// How many tries upstream there were.
     attempts: u32,
     #[schema(inline)]

@@ -1,0 +1,86 @@
+//! What routes over records ask for in their query: a search text, a time, a page.
+
+use std::sync::Arc;
+
+use analytics::{Cursor, QueryError, Search, moment, query};
+use serde::Deserialize;
+use vocab::Time;
+
+use super::Admin;
+use super::given::limit;
+use crate::refusal::{Kind, Refusal};
+
+/// Which calls, and which page of what they come to.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SearchPage {
+    /// Search text: free words and "quoted phrases" match request and answer; `field:value`, `field>n`,
+    /// `-field:value`, lists `a,b`, `prefix*`. All terms must match.
+    #[param(example = r#"prompt:support/reply@3 latency>2s -status:200 "refund policy""#)]
+    q: Option<String>,
+    /// The earliest start, itself included: RFC 3339, a date, or a while ago such as `-1h`.
+    #[param(example = "-1h")]
+    from: Option<String>,
+    /// The latest start, itself excluded.
+    #[param(example = "2026-11-30T12:00:00Z")]
+    to: Option<String>,
+    /// How many to a page.
+    #[param(minimum = 1, maximum = 1000, default = 50)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl SearchPage {
+    /// The search this asks for.
+    pub(super) fn search(self, admin: &Admin, project: Arc<str>) -> Result<Search, Refusal> {
+        let sought = Sought { q: self.q, from: self.from, to: self.to };
+        Ok(Search {
+            limit: limit(self.limit)?,
+            cursor: self.cursor.as_deref().map(cursor).transpose()?,
+            ..sought.search(admin, project)?
+        })
+    }
+}
+
+/// Which calls, all of them.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Sought {
+    /// Search text, as for `GET /calls`.
+    #[param(example = "outcome:timeout model:gpt-5*")]
+    pub(super) q: Option<String>,
+    /// The earliest start, itself included: RFC 3339, a date, or a while ago such as `-1h`.
+    #[param(example = "-1h")]
+    pub(super) from: Option<String>,
+    /// The latest start, itself excluded.
+    #[param(example = "2026-11-30T12:00:00Z")]
+    pub(super) to: Option<String>,
+}
+
+impl Sought {
+    /// The search this asks for, from its beginning.
+    pub(super) fn search(self, admin: &Admin, project: Arc<str>) -> Result<Search, Refusal> {
+        let now = admin.app.clock.now();
+        Ok(Search {
+            project: Some(project),
+            filter: query::parse(self.q.as_deref().unwrap_or_default())?,
+            from: self.from.as_deref().map(|text| time("from", text, now)).transpose()?,
+            to: self.to.as_deref().map(|text| time("to", text, now)).transpose()?,
+            ..Search::default()
+        })
+    }
+}
+
+/// A point in time as people write it.
+pub(super) fn time(param: &'static str, text: &str, now: Time) -> Result<Time, Refusal> {
+    moment::parse(text, now)
+        .map_err(|error| Refusal::new(Kind::InvalidRequest, format!("`{param}`: {error}")).param(param))
+}
+
+/// Where a page starts.
+pub(super) fn cursor(text: &str) -> Result<Cursor, Refusal> {
+    text.parse().map_err(|error: QueryError| Refusal::from(error).param("cursor"))
+}

@@ -1,0 +1,236 @@
+//! `weir outbox`: what waits to be shipped to the record store; asked of the gateway, or of its file when none runs.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use analytics::{Analytics, OpenError, OutboxCondition, outbox};
+use anyhow::Context as _;
+use clap::Subcommand;
+use serde_json::{Value, json};
+use vocab::Clock;
+
+use super::client::{Client, Connection};
+use super::{ServeArguments, complain, say, table};
+use crate::start;
+
+/// How often a gateway is asked whether its outbox is empty.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long closing may take once everything was shipped.
+const CLOSE_TIME: Duration = Duration::from_secs(10);
+/// How many poisoned rows are shown.
+const ROWS_SHOWN: u32 = 1_000;
+
+/// What can be done with the outbox.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Prints what waits, and how shipping goes.
+    Status {
+        /// Reads the outbox file instead of asking the gateway.
+        #[arg(long)]
+        offline: bool,
+        /// The gateway's configuration file, which may say where the data folder is.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ships everything that waits, and returns when it has arrived; works without a gateway, too.
+    Drain {
+        /// The gateway's configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// How long to wait at most, in seconds.
+        #[arg(long, default_value_t = 600, value_name = "SECONDS")]
+        wait: u64,
+        /// Prints JSON: what still waits.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists, retries and drops rows the store refused for what is in them.
+    Poisoned {
+        /// What to do with them; lists them when absent.
+        #[command(subcommand)]
+        command: Option<Poisoned>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What can be done with poisoned rows.
+#[derive(Debug, Subcommand)]
+pub enum Poisoned {
+    /// Sends them once more.
+    Retry {
+        /// The row's number; all when absent.
+        id: Option<i64>,
+    },
+    /// Deletes them.
+    Drop {
+        /// The row's number, or `all`.
+        id: String,
+    },
+}
+
+/// Runs one of the commands.
+pub fn run(connection: &Connection, command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Status { offline: false, json, .. } => {
+            show(&connection.open()?.get("/outbox", &[])?, *json);
+            Ok(())
+        }
+        Command::Status { offline: true, config, json } => {
+            show(&waiting(connection, config.as_ref())?, *json);
+            Ok(())
+        }
+        Command::Drain { config, wait, json } => {
+            drain(connection, config.as_ref(), Duration::from_secs(*wait), *json)
+        }
+        Command::Poisoned { command, json } => poisoned(&connection.open()?, command.as_ref(), *json),
+    }
+}
+
+/// What the outbox file says by itself.
+fn waiting(connection: &Connection, config: Option<&PathBuf>) -> anyhow::Result<Value> {
+    let settings = settings(connection, config)?;
+    if !settings.outbox.path.exists() {
+        return Ok(described("outbox", &OutboxCondition::default()));
+    }
+    let (condition, _) = outbox::status(&settings.outbox.path, 0)?;
+    Ok(described("outbox", &condition))
+}
+
+fn described(kind: &str, condition: &OutboxCondition) -> Value {
+    let mut value = json!(condition);
+    value["kind"] = kind.into();
+    value
+}
+
+fn settings(connection: &Connection, config: Option<&PathBuf>) -> anyhow::Result<analytics::Settings> {
+    let arguments = ServeArguments {
+        config: config.cloned(),
+        data_dir: connection.chosen_data_dir(),
+        listen: None,
+        admin_listen: None,
+        demo: false,
+    };
+    let config = arguments.load().map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    Ok(start::analytics_settings(&config, &Clock::system()))
+}
+
+fn show(condition: &Value, json: bool) {
+    if json {
+        say(&condition.to_string());
+        return;
+    }
+    if condition["kind"] == "direct" {
+        say("records go straight into the embedded store: nothing waits");
+        return;
+    }
+    let shed = &condition["shed"];
+    say(&format!("waiting   {} rows, {} bytes", condition["rows"], condition["bytes"]));
+    say(&format!("oldest    {}", condition["oldest"].as_str().unwrap_or("-")));
+    say(&format!("shipped   {} rows since the start", condition["shipped"]));
+    say(&format!("poisoned  {} rows", condition["poisoned"]));
+    say(&format!(
+        "shed      {} bodies, {} previews, {} successes, {} rows",
+        shed["bodies"], shed["previews"], shed["successes"], shed["rows"]
+    ));
+    say(&format!("trouble   {}", condition["trouble"].as_str().unwrap_or("none")));
+}
+
+/// Ships what waits: by oneself when no gateway has the outbox, else by waiting for the gateway to do it.
+fn drain(
+    connection: &Connection,
+    config: Option<&PathBuf>,
+    wait: Duration,
+    json: bool,
+) -> anyhow::Result<()> {
+    let settings = settings(connection, config)?;
+    if settings.url.starts_with("sqlite:") {
+        show(&json!({"kind": "direct", "rows": 0}), json);
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let left = match runtime.block_on(ship(settings, wait)) {
+        Err(Undrained::InUse) => watch(&connection.open()?, wait)?,
+        Err(Undrained::Failed(error)) => return Err(error),
+        Ok(condition) => described("outbox", &condition),
+    };
+    show(&left, json);
+    let rows = left["rows"].as_u64().unwrap_or_default();
+    let trouble = left["trouble"].as_str().unwrap_or("it takes longer than was waited");
+    anyhow::ensure!(rows == 0, "{rows} rows still wait: {trouble}");
+    Ok(())
+}
+
+enum Undrained {
+    /// A gateway has the outbox.
+    InUse,
+    Failed(anyhow::Error),
+}
+
+async fn ship(settings: analytics::Settings, wait: Duration) -> Result<OutboxCondition, Undrained> {
+    let analytics = Analytics::open(settings).map_err(|error| match error {
+        OpenError::InUse { .. } => Undrained::InUse,
+        other => Undrained::Failed(other.into()),
+    })?;
+    // Whether it settled or the time is up: the condition says.
+    drop(tokio::time::timeout(wait, analytics.store.settle()).await);
+    let condition = analytics.store.condition().outbox.unwrap_or_default();
+    analytics.close(CLOSE_TIME).await;
+    Ok(condition)
+}
+
+fn watch(client: &Client, wait: Duration) -> anyhow::Result<Value> {
+    complain("a gateway has the outbox and ships it: waiting until it is empty");
+    let mut looks = wait.as_millis() / LOOK_EVERY.as_millis();
+    loop {
+        let condition = client.get("/outbox", &[])?;
+        if condition["rows"] == 0 || looks == 0 {
+            return Ok(condition);
+        }
+        looks -= 1;
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn poisoned(client: &Client, command: Option<&Poisoned>, json: bool) -> anyhow::Result<()> {
+    let answer = match command {
+        None => {
+            let rows = client.get("/outbox/poisoned", &[("limit", &ROWS_SHOWN.to_string())])?;
+            if !json {
+                say(&listed(rows["data"].as_array().map_or(&[], Vec::as_slice)));
+                return Ok(());
+            }
+            rows
+        }
+        Some(Poisoned::Retry { id: None }) => client.post("/outbox/poisoned/retry", &json!({}))?,
+        Some(Poisoned::Retry { id: Some(id) }) => {
+            client.post("/outbox/poisoned/retry", &json!({ "id": id }))?
+        }
+        Some(Poisoned::Drop { id }) if id == "all" => client.delete("/outbox/poisoned")?,
+        Some(Poisoned::Drop { id }) => {
+            let id: i64 = id.parse().context("name a row by its number, or write `all`")?;
+            client.delete(&format!("/outbox/poisoned/{id}"))?
+        }
+    };
+    if json {
+        say(&answer.to_string());
+    } else {
+        let (retried, dropped) = (&answer["retried"], &answer["dropped"]);
+        let (rows, deed) = if dropped.is_null() { (retried, "sent once more") } else { (dropped, "dropped") };
+        complain(&format!("{rows} rows {deed}"));
+    }
+    Ok(())
+}
+
+fn listed(rows: &[Value]) -> String {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let rows: Vec<[String; 4]> = rows
+        .iter()
+        .map(|row| [text(&row["id"]), text(&row["table"]), text(&row["refused_at"]), text(&row["reason"])])
+        .collect();
+    table::lay_out(["ID", "TABLE", "REFUSED", "REASON"], &rows)
+}
