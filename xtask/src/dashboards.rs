@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
+use crate::prove::faults;
 use crate::workspace::Workspace;
 use panels::Sheet;
 
@@ -36,7 +37,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()>
             Ok(())
         }
         [word] if word == "check" => {
-            let programs = workspace.build_release(&["weir", "mock-provider", "load-generator"])?;
+            let programs = workspace.build_release(&faults::PROGRAMS)?;
             check::run(workspace, &programs).map(|count| println!("{count} queries returned data"))
         }
         _ => bail!("it takes nothing, or `check`"),

@@ -5,8 +5,6 @@
 mod python;
 mod suite;
 
-use std::path::PathBuf;
-
 use anyhow::ensure;
 
 use crate::clickhouse::Engine;
@@ -101,7 +99,9 @@ fn doc_tests(workspace: &Workspace) -> Outcome {
 
 /// Every panel of every dashboard returns data.
 fn dashboards_answer(workspace: &Workspace) -> Outcome {
-    let ran = debug_programs(workspace).and_then(|programs| dashboards::check::run(workspace, &programs));
+    let ran = workspace
+        .build_debug(&faults::PROGRAMS)
+        .and_then(|programs| dashboards::check::run(workspace, &programs));
     match ran {
         Ok(queries) => Outcome::Ran(Counts { passed: queries as u64, ..Counts::default() }),
         Err(error) => Outcome::failed(&format!("{error:#}")),
@@ -110,18 +110,13 @@ fn dashboards_answer(workspace: &Workspace) -> Outcome {
 
 /// Records survive what `cargo xtask prove faults` does to them, in short runs.
 fn faults_hold(workspace: &Workspace) -> Outcome {
-    let ran = debug_programs(workspace)
+    let ran = workspace
+        .build_debug(&faults::PROGRAMS)
         .and_then(|programs| faults::run_sized(workspace, "all", &programs, faults::Size::SHORT));
     match ran {
         Ok(()) => Outcome::Ran(Counts { passed: faults::count() as u64, ..Counts::default() }),
         Err(error) => Outcome::failed(&format!("{error:#}")),
     }
-}
-
-fn debug_programs(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    let status = workspace.build(&["weir", "mock-provider", "load-generator"]).status()?;
-    ensure!(status.success(), "weir and the programs that load it do not build");
-    Ok(workspace.target.join("debug"))
 }
 
 fn summary(outcomes: &[(&str, Outcome)]) -> anyhow::Result<()> {

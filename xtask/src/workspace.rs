@@ -55,6 +55,13 @@ impl Workspace {
         Ok(self.target.join("release"))
     }
 
+    /// Builds these binaries as tests do and returns their folder.
+    pub(crate) fn build_debug(&self, programs: &[&str]) -> anyhow::Result<PathBuf> {
+        let status = self.build(programs).status()?;
+        ensure!(status.success(), "the build failed");
+        Ok(self.target.join("debug"))
+    }
+
     /// A cargo command that builds these binaries. All packages are named, so that dependencies get the same features
     /// in every build and are compiled once.
     pub(crate) fn build(&self, programs: &[&str]) -> Command {

@@ -71,6 +71,9 @@ const FAULTS: &[Fault] = &[
     },
 ];
 
+/// What a fault runs.
+pub(crate) const PROGRAMS: [&str; 3] = ["weir", "mock-provider", "load-generator"];
+
 /// How much of a fault is run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Size {
@@ -157,6 +160,9 @@ impl Lab<'_> {
 /// Runs the fault that is named, or all.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()> {
     let Some((name, options)) = words.split_first() else { bail!("name one: all, {}", list()) };
+    if options == ["--short"] {
+        return run_sized(workspace, name, &workspace.build_debug(&PROGRAMS)?, Size::SHORT);
+    }
     let mut size = Size::FULL;
     for pair in options.chunks(2) {
         let [option, value] = pair else { bail!("{} needs a number", pair[0]) };
@@ -165,10 +171,10 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()>
             "--kills" => size.kills = value,
             "--seconds" => size.seconds = value,
             "--rate" => size.rate = value,
-            _ => bail!("there is no option {option}; there are --kills, --seconds, --rate"),
+            _ => bail!("there is no option {option}; there are --short, or --kills, --seconds, --rate"),
         }
     }
-    let programs = workspace.build_release(&["weir", "mock-provider", "load-generator"])?;
+    let programs = workspace.build_release(&PROGRAMS)?;
     run_sized(workspace, name, &programs, size)
 }
 
