@@ -59,7 +59,7 @@ pub enum Measured {
     Ttft(f64),
     /// Of the calls that asked the cache, those it answered, 0 to 1.
     CacheHitRate,
-    /// The mean of the scores of this name given to these calls.
+    /// The mean of the scores of this name given to these calls themselves, not to their traces or sessions.
     Score(String),
 }
 
@@ -96,7 +96,8 @@ pub enum Group {
     Node,
 }
 
-/// A report's answer.
+/// A report's answer. There is a row where there are calls, and none where there are not: a report about nothing has
+/// no rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Table {
     /// The rows, by bucket, then by falling number of calls.
@@ -112,8 +113,9 @@ pub struct Table {
 pub struct TableRow {
     /// When the bucket begins; `None` without an interval.
     pub bucket: Option<Time>,
-    /// The group's values in the order of `group_by`; `None` for calls without one.
+    /// The group's values in the order of `group_by`; `None` for calls without one or with an empty one.
     pub group: Vec<Option<String>>,
-    /// The numbers in the order of `measures`; `None` where there is nothing to measure.
+    /// The numbers in the order of `measures`; `None` where there is nothing to measure: no call of known cost, with
+    /// tokens, with a first token, with a score, that asked the cache.
     pub values: Vec<Option<f64>>,
 }

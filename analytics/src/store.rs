@@ -80,13 +80,15 @@ pub trait Store: Sink {
     /// Returns the newest calls that match, one page at a time.
     fn find(&self, search: Search) -> Answer<'_, FoundPage>;
 
-    /// Like `find`, with bodies and attempts; it takes the time it needs, so that an export is complete.
+    /// Like `find`, with bodies and attempts; it takes the time it needs, so that an export is complete. A page ends
+    /// early where its bodies are large: only without a next cursor there is nothing more.
     fn export(&self, search: Search) -> Answer<'_, FoundPage<FoundCall>>;
 
     /// Counts the calls that match; limit and cursor do not matter.
     fn count(&self, search: Search) -> Answer<'_, Count>;
 
-    /// Returns the values a field has in the calls that match, most frequent first.
+    /// Returns the values a field has in the calls that match, most frequent first, as many as the search's limit.
+    /// Case makes no difference to how they start; of `model`, names requested and served both count, once a call.
     fn values(&self, search: Search, field: Field, starts_with: String) -> Answer<'_, Vec<ValueCount>>;
 
     /// Returns the numbers a report asks for.
@@ -95,10 +97,11 @@ pub trait Store: Sink {
     /// Returns what is known of one trace of a project.
     fn trace(&self, project: Arc<str>, trace_id: [u8; 16]) -> Answer<'_, FoundTrace>;
 
-    /// Returns the traces of the newest matching calls; with an empty filter also traces that have spans only.
+    /// Returns the traces of the newest matching calls, each summed up as a whole; with an empty filter also traces
+    /// that have spans only in the searched time. A trace stands where its newest matching call does.
     fn traces(&self, search: Search) -> Answer<'_, SummaryPage<TraceSummary>>;
 
-    /// Returns the sessions of the newest matching calls.
+    /// Returns the sessions of the newest matching calls, each summed up over all its calls in the searched time.
     fn sessions(&self, search: Search) -> Answer<'_, SummaryPage<SessionSummary>>;
 
     /// Returns scores, newest first.
@@ -125,7 +128,8 @@ pub struct Doomed {
     pub except: Vec<Arc<str>>,
     /// Only what started before.
     pub before: Option<Time>,
-    /// Only what this end user did: their calls and spans, and scores they gave or that judge those calls.
+    /// Only what this end user did: their calls and spans, and scores they gave or that judge those calls. The name
+    /// is compared exactly.
     pub user: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -14,6 +15,9 @@ use super::scan::{Scan, Texts, Wanted};
 use super::ties::{self, Tie};
 use crate::filter::Filter;
 use crate::store::{Cursor, Search};
+
+/// How long summing up the groups of a page may take, once they are found.
+pub(super) const SUMMARY_BUDGET: Duration = Duration::from_secs(1);
 
 const FIELDS: &str = "SELECT fields FROM call WHERE seq = ?1 LIMIT 1";
 
@@ -43,9 +47,10 @@ pub(super) fn newest(
     tie: Tie,
     late: &dyn Fn() -> bool,
 ) -> rusqlite::Result<Newest> {
-    let plan = Plan::new(db, &search.filter, search.project.clone())?;
+    let mut plan = Plan::new(db, &search.filter, search.project.clone())?;
+    plan.need(&[tie.column()]);
     let hunt = Hunt { plan: &plan, wanted: Wanted::by(search), limit: search.limit.get() as usize };
-    let mut page = Page { db, search, tie, seen: HashSet::new(), groups: Vec::new() };
+    let mut page = Page { db, plan: &plan, search, tie, seen: HashSet::new(), groups: Vec::new() };
     let ended = hunt.run(db, unpacker, late, &mut |found| page.take(found.place, found.seq))?;
     Ok(Newest { groups: page.groups, next: ended.next, complete: ended.searched_to.is_none() })
 }
@@ -53,6 +58,7 @@ pub(super) fn newest(
 /// A page being filled.
 struct Page<'a> {
     db: &'a Connection,
+    plan: &'a Plan,
     search: &'a Search,
     tie: Tie,
     seen: HashSet<(Arc<str>, String)>,
@@ -86,27 +92,23 @@ impl Page<'_> {
     /// Whether a page before this one had the group: it has a matching call newer than where this page began.
     fn was_before(&self, group: &Group) -> rusqlite::Result<bool> {
         let Some(cursor) = self.search.cursor else { return Ok(false) };
-        let mut plan = Plan::new(self.db, &self.search.filter, Some(Arc::clone(&group.project)))?;
-        plan.need(&[self.tie.column()]);
         let all = Wanted::without_cursor(self.search);
         let newer = Wanted { from: all.from.max(cursor.started), ..all };
         let (mut scan, mut texts) = (Scan::prepare(self.db)?, Texts::prepare(self.db)?);
         let mut unpacker = None;
         let mut was = false;
-        for block in ties::blocks(self.db, self.tie, [&*group.name])? {
-            if block.started_max < cursor.started {
-                continue;
-            }
-            scan.each(&plan, newer, block, |seq, place, call| {
-                let its = call.fields.text(self.tie.column());
-                if was || place < cursor || its.is_none_or(|name| name != group.name) {
+        for block in ties::blocks(self.db, self.tie, [&*group.name], newer.from)? {
+            scan.each(self.plan, newer, block, |seq, place, call| {
+                let is = |column, ours: &str| call.fields.text(column).is_some_and(|its| its == ours);
+                let ours = is(self.tie.column(), &group.name) && is(Column::Project, &group.project);
+                if was || place < cursor || !ours {
                     return Ok(());
                 }
-                if plan.needs_texts() && unpacker.is_none() {
+                if self.plan.needs_texts() && unpacker.is_none() {
                     unpacker = Some(Unpacker::knowing(self.db)?);
                 }
                 was = match &mut unpacker {
-                    Some(unpacker) => texts.fit(seq, &plan, unpacker)?,
+                    Some(unpacker) => texts.fit(seq, self.plan, unpacker)?,
                     None => true,
                 };
                 Ok(())
@@ -116,33 +118,44 @@ impl Page<'_> {
     }
 }
 
-/// Gives every call of the groups in some time to `see`, with the number of its group.
-pub(super) fn each_call(
-    db: &Connection,
-    tie: Tie,
-    groups: &[Group],
-    wanted: Wanted,
-    mut see: impl FnMut(usize, &Stored<'_>) -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
-    let mut numbers: HashMap<&str, Vec<(&str, usize)>> = HashMap::new();
-    for (n, group) in groups.iter().enumerate() {
-        numbers.entry(&group.name).or_default().push((&group.project, n));
-    }
-    let mut plan = Plan::new(db, &Filter::default(), None)?;
-    plan.need(&[Column::CacheWriteTokens]);
-    let mut scan = Scan::prepare(db)?;
-    for block in ties::blocks(db, tie, numbers.keys().copied())? {
-        scan.each(&plan, wanted, block, |_, _, call| {
-            let Some(name) = call.fields.text(tie.column()) else { return Ok(()) };
-            let Some(projects) = numbers.get(&*name) else { return Ok(()) };
-            let project = call.fields.text(Column::Project).unwrap_or_default();
-            match projects.iter().find(|(its, _)| *its == project) {
-                Some((_, n)) => see(*n, call),
-                None => Ok(()),
+/// All calls of some groups in some time.
+pub(super) struct CallsOf<'a> {
+    pub(super) tie: Tie,
+    pub(super) groups: &'a [Group],
+    pub(super) wanted: Wanted,
+    pub(super) late: &'a dyn Fn() -> bool,
+}
+
+impl CallsOf<'_> {
+    /// Gives each call to `see` with the number of its group; false when time ran out first.
+    pub(super) fn each(
+        &self,
+        db: &Connection,
+        mut see: impl FnMut(usize, &Stored<'_>),
+    ) -> rusqlite::Result<bool> {
+        let mut numbers: HashMap<&str, Vec<(&str, usize)>> = HashMap::new();
+        for (n, group) in self.groups.iter().enumerate() {
+            numbers.entry(&group.name).or_default().push((&group.project, n));
+        }
+        let mut plan = Plan::new(db, &Filter::default(), None)?;
+        plan.need(&[Column::CacheWriteTokens]);
+        let mut scan = Scan::prepare(db)?;
+        for block in ties::blocks(db, self.tie, numbers.keys().copied(), self.wanted.from)? {
+            scan.each(&plan, self.wanted, block, |_, _, call| {
+                let Some(name) = call.fields.text(self.tie.column()) else { return Ok(()) };
+                let Some(projects) = numbers.get(&*name) else { return Ok(()) };
+                let project = call.fields.text(Column::Project).unwrap_or_default();
+                if let Some((_, n)) = projects.iter().find(|(its, _)| *its == project) {
+                    see(*n, call);
+                }
+                Ok(())
+            })?;
+            if (self.late)() {
+                return Ok(false);
             }
-        })?;
+        }
+        Ok(true)
     }
-    Ok(())
 }
 
 /// Whether a call counts as an error: it neither went well nor was given up by its caller.

@@ -127,12 +127,13 @@ impl Purge {
         let mut rows = statement.query([after, self.before()])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let projects = row.get_ref(3)?.as_blob_or_null()?;
-        let filter = row.get_ref(4)?.as_blob_or_null()?;
         let Doomed { project, except, user, .. } = &self.doomed;
-        let other = projects.is_some_and(|held| !ties::may_hold(held, project.as_deref(), except));
-        let mark = user.as_deref().map(|user| Mark::word("user", "", user));
-        let elsewhere = mark.zip(filter).is_some_and(|(mark, filter)| !mark.may_be_in(filter));
-        let passed_over = other || elsewhere;
+        let mut passed_over = projects.is_some_and(|held| !ties::may_hold(held, project.as_deref(), except));
+        if let Some(user) = user
+            && let Some(filter) = row.get_ref(4)?.as_blob_or_null()?
+        {
+            passed_over |= !Mark::word("user", "", user).may_be_in(filter);
+        }
         Ok(Some(Suspect { first: row.get(0)?, last: row.get(1)?, rolled: row.get(2)?, passed_over }))
     }
 

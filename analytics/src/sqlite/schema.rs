@@ -111,7 +111,7 @@ const TABLES_OF_2: &str = "
         source TEXT NOT NULL,
         author TEXT
     ) STRICT;
-    CREATE INDEX score_newest ON score (at, id);
+    CREATE INDEX score_newest ON score (at, id, project, name);
     CREATE INDEX score_of_target ON score (target, kind, at, id);
     CREATE INDEX score_of_name ON score (name, seq, project, kind, target, value);
 ";

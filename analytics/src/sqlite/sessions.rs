@@ -6,7 +6,7 @@ use vocab::{Clock, NanoUsd, Time};
 
 use super::columns::Column;
 use super::find;
-use super::groups;
+use super::groups::{self, CallsOf};
 use super::marks::Stored;
 use super::readers::Reader;
 use super::scan::Wanted;
@@ -25,12 +25,16 @@ pub(super) fn sessions(
     let tx = db.transaction()?;
     let newest = groups::newest(&tx, unpacker, search, Tie::Session, &|| clock.monotonic() >= deadline)?;
     let mut sums: Vec<Summing> = newest.groups.iter().map(|_| Summing::default()).collect();
-    groups::each_call(&tx, Tie::Session, &newest.groups, Wanted::without_cursor(search), |n, call| {
-        sums[n].add(call);
-        Ok(())
-    })?;
+    let deadline = clock.monotonic() + groups::SUMMARY_BUDGET;
+    let calls = CallsOf {
+        tie: Tie::Session,
+        groups: &newest.groups,
+        wanted: Wanted::without_cursor(search),
+        late: &|| clock.monotonic() >= deadline,
+    };
+    let whole = calls.each(&tx, |n, call| sums[n].add(call))?;
     let rows = newest.groups.into_iter().zip(sums).map(|(group, sum)| sum.finish(group.name)).collect();
-    Ok(SummaryPage { rows, next_cursor: newest.next, complete: newest.complete })
+    Ok(SummaryPage { rows, next_cursor: newest.next, complete: newest.complete && whole })
 }
 
 /// What is summed up of one session.

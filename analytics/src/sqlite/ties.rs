@@ -12,7 +12,9 @@ use super::columns::{Column, Fields};
 use super::scan::Block;
 
 const ADD: &str = "INSERT OR REPLACE INTO tie (first, ties, projects) VALUES (?1, ?2, ?3)";
-const ALL: &str = "SELECT t.first, t.ties FROM tie AS t";
+/// Of blocks in which a call started at some time or later.
+const ALL: &str = "SELECT first, ties FROM tie
+                   WHERE first >= (SELECT min(first) FROM block WHERE started_max >= ?1)";
 const BLOCK: &str = "SELECT first, last, started_max FROM block WHERE first = ?1 LIMIT 1";
 const UNROLLED: &str =
     "SELECT first, last, started_max FROM block INDEXED BY block_unrolled WHERE rolled = 0";
@@ -88,12 +90,13 @@ pub(super) fn hold(stored: &[u8], mut sought: impl FnMut([u8; TIE_BYTES]) -> boo
     stored.chunks_exact(TIE_BYTES).any(|tie| sought([tie[0], tie[1], tie[2], tie[3]]))
 }
 
-/// The blocks that may hold calls of the named traces or sessions: all that are not in the roll-ups yet, the open
-/// one, and those whose ties say so.
+/// The blocks that may hold calls of the named traces or sessions that started at `from` or later: all that are not
+/// in the roll-ups yet, the open one, and those whose ties say so.
 pub(super) fn blocks<'n>(
     db: &Connection,
     tie: Tie,
     names: impl IntoIterator<Item = &'n str>,
+    from: i64,
 ) -> rusqlite::Result<Vec<Block>> {
     let sought: HashSet<_> = names.into_iter().map(|name| tie.hash(name)).collect();
     let mut blocks = vec![Block::open(db)?];
@@ -102,20 +105,21 @@ pub(super) fn blocks<'n>(
     while let Some(row) = unrolled.next()? {
         blocks.push(Block::read(row)?);
     }
-    for first in tied(db, &sought)? {
+    for first in tied(db, &sought, from)? {
         let mut block = db.prepare_cached(BLOCK)?;
         let mut block = block.query([first])?;
         blocks.extend(block.next()?.map(Block::read).transpose()?);
     }
+    blocks.retain(|block| block.started_max >= from);
     Ok(blocks)
 }
 
-fn tied(db: &Connection, sought: &HashSet<[u8; TIE_BYTES]>) -> rusqlite::Result<Vec<i64>> {
+fn tied(db: &Connection, sought: &HashSet<[u8; TIE_BYTES]>, from: i64) -> rusqlite::Result<Vec<i64>> {
     // One name, and comparing is all there is to it.
     let only = sought.iter().next().filter(|_| sought.len() == 1).copied();
     let mut firsts = Vec::new();
     let mut all = db.prepare_cached(ALL)?;
-    let mut all = all.query([])?;
+    let mut all = all.query([from])?;
     while let Some(row) = all.next()? {
         let ties = row.get_ref(1)?.as_blob()?;
         let held = match only {

@@ -9,7 +9,7 @@ use vocab::{Clock, NanoUsd, Time};
 
 use super::columns::{Column, push_hex};
 use super::export::weight;
-use super::groups::{self, Group, Newest};
+use super::groups::{self, CallsOf, Group, Newest};
 use super::marks::Stored;
 use super::plan::Plan;
 use super::readers::Reader;
@@ -80,7 +80,7 @@ fn calls_of(
     plan.need(&[Column::TraceId]);
     let mut scan = Scan::prepare(db)?;
     let mut calls = Places::new();
-    for block in ties::blocks(db, Tie::Trace, [trace])? {
+    for block in ties::blocks(db, Tie::Trace, [trace], i64::MIN)? {
         scan.each(&plan, Wanted::between(i64::MIN, i64::MAX), block, |seq, place, call| {
             if call.fields.text(Column::TraceId).is_some_and(|its| its == trace) {
                 calls.push((place, seq));
@@ -114,8 +114,9 @@ pub(super) fn traces(
     if search.filter.terms.is_empty() {
         newest = add_spans_only(&tx, search, newest, &late)?;
     }
-    let rows = summaries(&tx, &newest.groups)?;
-    Ok(SummaryPage { rows, next_cursor: newest.next, complete: newest.complete })
+    let deadline = clock.monotonic() + groups::SUMMARY_BUDGET;
+    let (rows, whole) = summaries(&tx, &newest.groups, &|| clock.monotonic() >= deadline)?;
+    Ok(SummaryPage { rows, next_cursor: newest.next, complete: newest.complete && whole })
 }
 
 /// Puts traces that have spans but no calls among the others.
@@ -220,9 +221,10 @@ fn without_calls(
     }
     let mut with_calls = HashSet::new();
     let wanted = Wanted::without_cursor(search);
-    groups::each_call(tx, Tie::Trace, &traces, wanted, |n, _| {
+    // Never cut short: what was not looked at would be taken for a trace without calls.
+    let calls = CallsOf { tie: Tie::Trace, groups: &traces, wanted, late: &|| false };
+    calls.each(tx, |n, _| {
         with_calls.insert(n);
-        Ok(())
     })?;
     let mut n = 0;
     traces.retain(|_| {
@@ -256,12 +258,15 @@ struct Root {
     name: String,
 }
 
-fn summaries(tx: &Transaction<'_>, traces: &[Group]) -> rusqlite::Result<Vec<TraceSummary>> {
+fn summaries(
+    tx: &Transaction<'_>,
+    traces: &[Group],
+    late: &dyn Fn() -> bool,
+) -> rusqlite::Result<(Vec<TraceSummary>, bool)> {
     let mut sums: HashMap<usize, Summing> = HashMap::new();
-    groups::each_call(tx, Tie::Trace, traces, Wanted::between(i64::MIN, i64::MAX), |n, call| {
-        sums.entry(n).or_default().add_call(call);
-        Ok(())
-    })?;
+    let wanted = Wanted::between(i64::MIN, i64::MAX);
+    let calls = CallsOf { tie: Tie::Trace, groups: traces, wanted, late };
+    let whole = calls.each(tx, |n, call| sums.entry(n).or_default().add_call(call))?;
     let mut of_trace = OfTrace::prepare(tx)?;
     for (n, trace) in traces.iter().enumerate() {
         let id = u128::from_str_radix(&trace.name, 16).unwrap_or_default().to_be_bytes();
@@ -270,7 +275,7 @@ fn summaries(tx: &Transaction<'_>, traces: &[Group]) -> rusqlite::Result<Vec<Tra
     }
     let summary =
         |(n, trace): (usize, &Group)| sums.remove(&n).unwrap_or_default().finish(trace.name.clone());
-    Ok(traces.iter().enumerate().map(summary).collect())
+    Ok((traces.iter().enumerate().map(summary).collect(), whole))
 }
 
 impl Summing {
