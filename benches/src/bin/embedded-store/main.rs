@@ -12,11 +12,14 @@ mod asking;
 mod filling;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use analytics::sqlite::SqliteStore;
 use anyhow::{Context, ensure};
 use benches::Arguments;
 use vocab::Clock;
+
+use self::filling::Week;
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::of_process(&["records", "bytes", "file", "tries", "delete"])?;
@@ -26,14 +29,15 @@ fn main() -> anyhow::Result<()> {
     ensure!(!path.as_os_str().is_empty(), "--file names the file to fill and to ask");
     let fresh = !path.exists();
     let clock = Clock::system();
+    let week = Week { records, bytes, clock: clock.clone() };
     let store = SqliteStore::open(&path, clock.clone()).context("the file cannot be opened")?;
     if fresh {
-        filling::fill(&store, records, bytes, &clock)?;
+        week.fill(&store)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
     runtime.block_on(asking::ask(&store, records, arguments.number("tries", 9)?, &clock))?;
     if arguments.text("delete", "no") == "yes" {
-        filling::delete(&runtime, store, records, bytes, &clock)?;
+        week.delete(&runtime, &Arc::new(store))?;
     }
     Ok(())
 }
