@@ -4,6 +4,7 @@
 //! documentation into one OpenAPI file. Every route that needs a token takes an [`permission::Allowed`], which
 //! exists only after token, role, project and query were judged.
 
+mod alerts;
 mod answer;
 mod calls;
 mod condition;
@@ -26,6 +27,7 @@ mod tokens;
 mod traces;
 mod versions;
 mod views;
+mod webhooks;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -114,6 +116,8 @@ fn routes() -> OpenApiRouter<Admin> {
         .merge(reports::routes())
         .merge(views::routes())
         .merge(records::routes())
+        .merge(alerts::routes())
+        .merge(webhooks::routes())
         .merge(system::api_routes());
     OpenApiRouter::with_openapi(description::base()).nest("/api/v1", api).merge(system::routes())
 }

@@ -14,6 +14,7 @@ use vocab::{Clock, Time};
 
 use crate::call::admission::Admission;
 use crate::feedback::UsedLinks;
+use crate::jobs::Jobs;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::refusal::{Kind, Refusal};
 use crate::routing::Router;
@@ -39,6 +40,8 @@ pub struct App {
     pub recorder: Recorder,
     /// Model names to providers.
     pub router: Router,
+    /// What is done time and again.
+    pub jobs: Jobs,
     /// Room for calls.
     pub admission: Admission,
     /// What is counted.
@@ -68,7 +71,9 @@ impl App {
         let catalogue = Arc::new(catalogue(&config)?);
         let providers = Providers::new(&config, &clock)?;
         let router = Router::new(providers, config.aliases.clone(), catalogue, Arc::clone(&metrics));
+        let jobs = Jobs::new(&config, &clock, &registry, &analytics.store, &metrics)?;
         Ok(Arc::new(Self {
+            jobs,
             admission: Admission::new(&config.limits, Arc::clone(&metrics)),
             unrouted: metrics.unrouted(),
             store: Arc::clone(&analytics.store),

@@ -69,11 +69,12 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     app.data_address.get_or_init(|| data_address);
     let plane = DataPlane { app: Arc::clone(&app), stopping: stopping.clone() };
     let console = admin::AdminPlane::new(Arc::clone(&app), stopping.clone());
-    let listeners = vec![
+    let mut listeners = app.jobs.start(&stopping);
+    listeners.extend([
         tokio::spawn(listen::run(data, limits.clone(), plane, stopping.clone())),
         tokio::spawn(listen::run(admin, limits, console, stopping.clone())),
         tokio::spawn(forget_old_calls(Arc::clone(&app), stopping)),
-    ];
+    ]);
     tracing::info!(data.address = %data_address, admin.address = %admin_address, "serving");
     Ok(Running { data: data_address, admin: admin_address, access, app, analytics, stop, listeners })
 }

@@ -31,6 +31,8 @@ const OUTCOMES: [Outcome; 8] = [
 ];
 const ENDPOINTS: usize = 5;
 const PROMPT_HELP: &str = "Calls by prompt version and how they ended.";
+const FIRING_HELP: &str = "Firing alerts; only the node that judges them counts any.";
+const DELIVERIES_HELP: &str = "Tries to deliver events by result: delivered, retried, given_up.";
 const TOKENS_HELP: &str = "Tokens by class; input and output are totals, the other classes parts of them.";
 
 /// All metrics of one process.
@@ -52,6 +54,10 @@ pub struct Metrics {
     pub unauthenticated: IntCounter,
     /// How records travel.
     pub records: RecordMetrics,
+    /// Groups of alert rules that fire, by severity; counted by the one node that judges them.
+    pub alerts_firing: IntGaugeVec,
+    /// Tries to deliver events, by how they went.
+    pub webhook_deliveries: IntCounterVec,
     /// The registry's revision this node serves.
     pub registry_revision: IntGauge,
     /// Bytes of bodies held in memory.
@@ -107,6 +113,12 @@ impl Metrics {
                 "Calls with no key, or a wrong, expired or revoked one.",
             )?,
             records: RecordMetrics::new(&made)?,
+            alerts_firing: made.gauges("weir_alerts_firing", FIRING_HELP, &["severity"])?,
+            webhook_deliveries: made.counters(
+                "weir_webhook_deliveries_total",
+                DELIVERIES_HELP,
+                &["result"],
+            )?,
             registry_revision: made.gauge("weir_registry_revision", "The registry revision served.")?,
             buffered_bytes: made.gauge("weir_buffered_bytes", "Bytes of bodies held in memory.")?,
             registry: made.0,

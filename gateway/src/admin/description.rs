@@ -29,8 +29,8 @@ Unknown body fields and query parameters are refused, fields that are known and 
 **Names** with `/` are one segment of a path: `support%2Freply`. **Times** are RFC 3339. **Lists** are \
 `{\"data\": […], \"next_cursor\": …}`; send `next_cursor` back as `cursor`.
 
-**Roles**: viewers read, editors also write prompts and unprotected labels, give scores and save views, releasers also \
-move `production` and roll back, admins also issue keys and tokens and delete records.
+**Roles**: viewers read, editors also write prompts, unprotected labels and alerts, give scores and save views, releasers \
+also move `production` and roll back, admins also issue keys and tokens, say where events are sent and delete records.
 
 **Repeated requests**: a POST with an `Idempotency-Key` that succeeded is answered again, for 24 hours and while the \
 process lives, when the same token sends the same key and body to the same path; another body answers 409. **Lost \
@@ -67,6 +67,8 @@ pub(super) fn base() -> OpenApi {
         ("reports", "Numbers over calls"),
         ("views", "Saved searches and reports"),
         ("records", "How the keeping of records goes"),
+        ("alerts", "What is watched, how it stands, who is told"),
+        ("webhooks", "Where events are sent, and how that went"),
         ("system", "Health, metrics, this description"),
     ];
     let tags = tags.map(|(name, says)| {

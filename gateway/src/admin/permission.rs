@@ -35,6 +35,8 @@ demands! {
     Annotate => "Editors and above.",
     Release => "Releasers and above.",
     Operate => "Admins.",
+    WriteAlerts => "Editors and above.",
+    WriteWebhooks => "Admins.",
     Administer => "Admins.",
 }
 

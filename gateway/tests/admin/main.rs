@@ -9,6 +9,7 @@
 #[path = "../support/lib.rs"]
 mod support;
 
+mod alerts;
 mod calls;
 mod description;
 mod desk;
@@ -29,3 +30,4 @@ mod tokens;
 mod traces;
 mod versions;
 mod views;
+mod webhooks;

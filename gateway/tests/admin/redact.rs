@@ -57,7 +57,8 @@ fn text(said: &str) -> String {
     let said = replaced(said, UUID, "[id]");
     let said = replaced(&said, TIME, "[time]");
     let said = ETAGS.iter().fold(said, |said, etag| replaced(&said, etag, "[etag]"));
-    if said.starts_with("sk-weir-") || said.starts_with("wt-") { "[secret]".to_owned() } else { said }
+    let secret = ["sk-weir-", "wt-", "whsec_"].iter().any(|prefix| said.starts_with(prefix));
+    if secret { "[secret]".to_owned() } else { said }
 }
 
 /// Replaces what looks like `shape`: `h` a hex digit, `d` a digit, everything else itself.

@@ -11,7 +11,7 @@ use crate::redact::seen;
 use crate::support::Call;
 
 /// The least role of each route that takes a token.
-const TABLE: [(&str, &str, Role); 50] = [
+const TABLE: [(&str, &str, Role); 66] = [
     ("GET", "/prompts", Role::Viewer),
     ("POST", "/prompts", Role::Editor),
     ("GET", "/prompts/{name}", Role::Viewer),
@@ -62,6 +62,22 @@ const TABLE: [(&str, &str, Role); 50] = [
     ("DELETE", "/outbox/poisoned/{id}", Role::Admin),
     ("POST", "/outbox/poisoned/retry", Role::Admin),
     ("POST", "/records/compact", Role::Admin),
+    ("GET", "/alerts", Role::Viewer),
+    ("POST", "/alerts", Role::Editor),
+    ("GET", "/alerts/{id}", Role::Viewer),
+    ("PATCH", "/alerts/{id}", Role::Editor),
+    ("DELETE", "/alerts/{id}", Role::Editor),
+    ("GET", "/alerts/{id}/history", Role::Viewer),
+    ("POST", "/alerts/{id}/test", Role::Viewer),
+    ("POST", "/alerts/{id}/mute", Role::Editor),
+    ("GET", "/webhooks", Role::Viewer),
+    ("POST", "/webhooks", Role::Admin),
+    ("GET", "/webhooks/{id}", Role::Viewer),
+    ("PATCH", "/webhooks/{id}", Role::Admin),
+    ("DELETE", "/webhooks/{id}", Role::Admin),
+    ("GET", "/webhooks/{id}/deliveries", Role::Viewer),
+    ("POST", "/webhooks/{id}/test", Role::Admin),
+    ("POST", "/webhooks/deliveries/{id}/replay", Role::Admin),
 ];
 
 /// Routes that take no token.

@@ -261,18 +261,23 @@ impl Condition {
     fn check(&self) -> Result<()> {
         match self {
             Self::Threshold { value, window_seconds, .. } => {
-                check_number("value", *value)?;
+                check_number("condition.value", *value)?;
                 check_window(*window_seconds)
             }
             Self::Change { value, window_seconds, unit, .. } => {
-                check_number("value", *value)?;
+                check_number("condition.value", *value)?;
                 if *unit == Unit::Factor && *value < 0.0 {
-                    return Err(wrong("value", "a factor is 0 or more: 2 is twice as much as before"));
+                    return Err(wrong(
+                        "condition.value",
+                        "a factor is 0 or more: 2 is twice as much as before",
+                    ));
                 }
                 check_window(*window_seconds)
             }
             Self::Cost { amount_usd, at_percent, .. } => {
-                for (field, number) in [("amount_usd", *amount_usd), ("at_percent", *at_percent)] {
+                for (field, number) in
+                    [("condition.amount_usd", *amount_usd), ("condition.at_percent", *at_percent)]
+                {
                     check_number(field, number)?;
                     if number <= 0.0 {
                         return Err(wrong(field, format!("`{field}` must be more than 0")));
@@ -293,7 +298,7 @@ fn check_window(seconds: u32) -> Result<()> {
     if (least..=most).contains(&seconds) {
         return Ok(());
     }
-    Err(wrong("window", "`window` is 1 minute to 31 days: write 5m, 1h, 7d"))
+    Err(wrong("condition.window", "`window` is 1 minute to 31 days: write 5m, 1h, 7d"))
 }
 
 /// Whether a text can be an address: one `@`, a name before it, a host with a dot or `localhost` after it, and nothing

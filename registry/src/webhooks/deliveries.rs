@@ -20,7 +20,7 @@ use crate::paging::Paging;
 use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
 pub(crate) use queue::{Addressed, enqueue};
-use queue::{Claim, Finish, insert, replay, store, take};
+use queue::{Claim, Finish, hand_out, replay, store, take};
 
 /// How long finished deliveries are kept.
 const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
@@ -182,18 +182,18 @@ impl Registry {
         self.chore(input, |tx, (event, now)| Box::pin(enqueue(tx, event, Addressed::default(), *now))).await
     }
 
-    /// Puts an event into the queue of one webhook, whatever it subscribes to.
-    pub async fn announce_to(&self, webhook: Id<id::Webhook>, event: Event, who: &Who) -> Result<Delivery> {
+    /// Makes a delivery of an event to one webhook, whatever it subscribes to, and claims it for the caller.
+    pub async fn announce_to(
+        &self,
+        webhook: Id<id::Webhook>,
+        event: Event,
+        time: Duration,
+        who: &Who,
+    ) -> Result<Parcel> {
         who.require(Permission::WriteWebhooks)?;
-        let input = (webhook, event, self.clock().now());
-        self.chore(input, |tx, (webhook, event, now)| {
-            Box::pin(async move {
-                let delivery = Delivery::new(event, Some(*webhook), *now);
-                insert(tx, &delivery, None).await?;
-                Ok(delivery)
-            })
-        })
-        .await
+        let now = self.clock().now();
+        let input = (webhook, event, Claim { now, until: now.plus(time) });
+        self.chore(input, |tx, (webhook, event, claim)| Box::pin(hand_out(tx, *webhook, event, claim))).await
     }
 
     /// Whether a try is due, without locking anything.
@@ -205,14 +205,7 @@ impl Registry {
     /// Takes the delivery that has been due the longest. Unless it is finished within `time`, it is due again.
     pub async fn claim_delivery(&self, time: Duration) -> Result<Option<Parcel>> {
         let now = self.clock().now();
-        let claim = Claim { id: None, now, until: now.plus(time) };
-        self.chore(claim, |tx, claim| Box::pin(take(tx, claim))).await
-    }
-
-    /// Takes this delivery, if it is due and nobody else has.
-    pub async fn claim_this_delivery(&self, id: Id<id::Delivery>, time: Duration) -> Result<Option<Parcel>> {
-        let now = self.clock().now();
-        let claim = Claim { id: Some(id), now, until: now.plus(time) };
+        let claim = Claim { now, until: now.plus(time) };
         self.chore(claim, |tx, claim| Box::pin(take(tx, claim))).await
     }
 

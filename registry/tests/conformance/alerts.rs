@@ -91,8 +91,8 @@ pub(crate) async fn what_a_rule_cannot_mean_is_refused_by_its_field(it: Bench) {
     let mail = |address: &str| vec![Target::Email(address.to_owned())];
     let nobody = Target::Webhook(Id::new(&it.clock));
     for (field, rule) in [
-        ("window", Rule { condition: window(59), ..rule() }),
-        ("window", Rule { condition: window(31 * 86_400 + 1), ..rule() }),
+        ("condition.window", Rule { condition: window(59), ..rule() }),
+        ("condition.window", Rule { condition: window(31 * 86_400 + 1), ..rule() }),
         ("group_by", Rule { group_by: vec![String::new(); 4], ..rule() }),
         ("for", Rule { for_seconds: 7 * 86_400 + 1, ..rule() }),
         ("renotify", Rule { renotify_seconds: Some(299), ..rule() }),

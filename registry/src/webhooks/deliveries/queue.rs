@@ -22,13 +22,6 @@ const CLAIM: &str = concat!(
      RETURNING ",
     columns!()
 );
-/// The same for one that was made to be tried at once, by whoever made it.
-const CLAIM_ONE: &str = concat!(
-    "UPDATE delivery SET attempts = attempts + 1, due_us = $3
-     WHERE id = $1 AND state = 'waiting' AND due_us <= $2 RETURNING ",
-    columns!()
-);
-
 pub(super) struct Finish {
     pub(super) id: Id<id::Delivery>,
     pub(super) attempt: u32,
@@ -37,8 +30,6 @@ pub(super) struct Finish {
 }
 
 pub(super) struct Claim {
-    /// `None` claims whatever is due.
-    pub(super) id: Option<Id<id::Delivery>>,
     pub(super) now: Time,
     pub(super) until: Time,
 }
@@ -110,17 +101,26 @@ async fn waiting(tx: &mut Tx, webhook: Id<id::Webhook>) -> Result<i64> {
 
 pub(super) async fn take(tx: &mut Tx, claim: &Claim) -> Result<Option<Parcel>> {
     let (now, until) = (claim.now.micros(), claim.until.micros());
-    let row = match claim.id {
-        Some(id) => tx.maybe(CLAIM_ONE, args![id.to_string(), now, until]).await?,
-        None => tx.maybe(CLAIM, args![now, until]).await?,
-    };
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = tx.maybe(CLAIM, args![now, until]).await? else { return Ok(None) };
     let delivery = read(&row)?;
     let receiver = match (delivery.webhook, row.maybe_text("recipient")?) {
         (Some(webhook), _) => endpoint(tx, webhook).await?,
         (None, recipient) => recipient.map(Receiver::Mail),
     };
     Ok(Some(Parcel { delivery, receiver }))
+}
+
+/// Makes a delivery whose first try has begun.
+pub(super) async fn hand_out(
+    tx: &mut Tx,
+    webhook: Id<id::Webhook>,
+    event: &Event,
+    claim: &Claim,
+) -> Result<Parcel> {
+    let fresh = Delivery::new(event, Some(webhook), claim.now);
+    let delivery = Delivery { attempts: 1, due_at: claim.until, ..fresh };
+    insert(tx, &delivery, None).await?;
+    Ok(Parcel { receiver: endpoint(tx, webhook).await?, delivery })
 }
 
 async fn endpoint(tx: &mut Tx, webhook: Id<id::Webhook>) -> Result<Option<Receiver>> {

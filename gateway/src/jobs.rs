@@ -1,0 +1,71 @@
+//! What the gateway does by itself, time and again: judging alerts, delivering events. Every node runs these; what
+//! must be done once is decided in the registry.
+
+pub mod alert;
+pub mod webhook;
+
+use std::sync::Arc;
+
+use analytics::Store;
+use config::Config;
+use registry::Registry;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use vocab::Clock;
+
+use crate::listen::Stopping;
+use crate::metrics::Metrics;
+use crate::outgoing::Outgoing;
+use alert::Watch;
+use webhook::Courier;
+
+/// The jobs, to be started or done by hand.
+#[derive(Clone)]
+pub struct Jobs {
+    /// Judges alerts.
+    pub watch: Arc<Watch>,
+    /// Delivers events.
+    pub courier: Arc<Courier>,
+}
+
+impl Jobs {
+    /// Prepares the jobs. Starts nothing.
+    pub fn new(
+        config: &Config,
+        clock: &Clock,
+        registry: &Registry,
+        store: &Arc<dyn Store>,
+        metrics: &Arc<Metrics>,
+    ) -> anyhow::Result<Self> {
+        // Whoever queues an event says so, and the courier need not be looking for it all the time.
+        let queued = Arc::new(Notify::new());
+        let watch = Watch {
+            registry: registry.clone(),
+            store: Arc::clone(store),
+            clock: clock.clone(),
+            metrics: Arc::clone(metrics),
+            queued: Arc::clone(&queued),
+            interval: config.alerts.interval,
+            // Two nodes may have been given one name: a lease is a process's.
+            holder: format!("{}/{}", config.node, vocab::Id::<vocab::id::Event>::new(clock)),
+        };
+        let courier = Courier {
+            registry: registry.clone(),
+            outgoing: Outgoing::new(config, clock)?,
+            clock: clock.clone(),
+            metrics: Arc::clone(metrics),
+            queued,
+        };
+        Ok(Self { watch: Arc::new(watch), courier: Arc::new(courier) })
+    }
+
+    /// Starts them; each ends by itself once the program is stopping.
+    pub fn start(&self, stopping: &Stopping) -> Vec<JoinHandle<()>> {
+        let (watch, courier) = (Arc::clone(&self.watch), Arc::clone(&self.courier));
+        let (for_watch, for_courier) = (stopping.clone(), stopping.clone());
+        vec![
+            tokio::spawn(async move { watch.run(for_watch).await }),
+            tokio::spawn(async move { courier.run(for_courier).await }),
+        ]
+    }
+}

@@ -1,0 +1,119 @@
+//! `/webhooks`: saying where events are sent, and seeing how that went.
+
+use insta::assert_snapshot;
+use registry::Role;
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, each};
+use crate::redact::seen;
+use crate::support::{FakeProvider, Reply, until};
+
+fn hook(name: &str) -> Value {
+    json!({"name": name, "url": "https://hooks.example.com/weir/0123456789abcdef", "events": ["alert.*"]})
+}
+
+async fn make(desk: &Desk, body: &Value) -> String {
+    let made = desk.post("/webhooks", body).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    made.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// A gateway that may send to this machine, and where it sends to.
+async fn open() -> (Desk, FakeProvider, String) {
+    let desk = Desk::with(|config| config.webhooks.allow_private_addresses = true).await;
+    let receiver = FakeProvider::start().await;
+    let url = receiver.base_url();
+    let id = make(&desk, &json!({"name": "pager", "url": url})).await;
+    (desk, receiver, id)
+}
+
+#[tokio::test]
+async fn a_webhook_shows_its_secret_once_and_its_url_never_again() {
+    let desk = Desk::open().await;
+    let made = desk.post("/webhooks", &hook("pager")).await;
+
+    assert_snapshot!("made_webhook", seen(&made));
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let found = desk.get(&format!("/webhooks/{id}")).await;
+    assert_snapshot!("found_webhook", seen(&found));
+    let secret = made.json()["secret"].as_str().unwrap().to_owned();
+    for text in [found.text(), desk.get("/webhooks").await.text()] {
+        assert!(!text.contains(&secret) && !text.contains("0123456789"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_changes_and_goes() {
+    let desk = Desk::open().await;
+    let path = format!("/webhooks/{}", make(&desk, &hook("pager")).await);
+    let slack =
+        json!({"url": "https://hooks.slack.com/services/T0/B0/xyz", "events": ["*"], "enabled": false});
+
+    assert_snapshot!("changed_webhook", seen(&desk.send("PATCH", &path, &slack).await));
+    let old = desk.by(Role::Admin, "PATCH", &path).header("if-match", "\"0\"").json(&json!({"name": "x"}));
+    assert_snapshot!("webhook_changed_meanwhile", seen(&old.send().await));
+    assert_eq!(desk.delete(&path).await.status, 204);
+    assert_snapshot!("no_such_webhook", seen(&desk.get(&path).await));
+}
+
+#[tokio::test]
+async fn what_a_webhook_cannot_be_is_refused() {
+    let desk = Desk::open().await;
+    make(&desk, &hook("taken")).await;
+    let with = |field: &str, value: Value| {
+        let mut body = hook("new");
+        body[field] = value;
+        body
+    };
+    for (name, body) in [
+        ("webhook_name_taken", hook("taken")),
+        ("webhook_without_name", with("name", json!(""))),
+        ("webhook_with_password", with("url", json!("https://user:password@example.com/"))),
+        ("webhook_over_ftp", with("url", json!("ftp://example.com/"))),
+        ("webhook_of_unknown_event", with("events", json!(["alert.gone"]))),
+        ("webhook_of_later_event", with("events", json!(["label.moved"]))),
+        ("webhook_of_unknown_format", with("format", json!("xml"))),
+        ("webhook_with_unknown_field", with("colour", json!(1))),
+    ] {
+        let answer = desk.post("/webhooks", &body).await;
+        assert!(!answer.text().contains("password@"), "{}", answer.text());
+        assert_snapshot!(name, seen(&answer));
+    }
+}
+
+#[tokio::test]
+async fn trying_a_webhook_out_says_how_that_went() {
+    let (desk, receiver, id) = open().await;
+    receiver.will(Reply::status(500, &json!({}))).will(Reply::json(&json!({})));
+
+    assert_snapshot!("test_failed", seen(&desk.post(&format!("/webhooks/{id}/test"), &json!({})).await));
+    assert_snapshot!("test_delivered", seen(&desk.post(&format!("/webhooks/{id}/test"), &json!({})).await));
+
+    assert_eq!(receiver.received()[1].json()["type"], "webhook.test");
+    let deliveries = desk.all(&format!("/webhooks/{id}/deliveries"), 1).await;
+    assert_eq!(json!(each(&deliveries, "state")), json!(["delivered", "waiting"]));
+    desk.send("PATCH", &format!("/webhooks/{id}"), &json!({"enabled": false})).await;
+    let off = desk.post(&format!("/webhooks/{id}/test"), &json!({})).await;
+    assert_snapshot!("test_of_disabled_webhook", seen(&off));
+}
+
+#[tokio::test]
+async fn a_delivery_is_replayed_at_once() {
+    let (desk, receiver, id) = open().await;
+    receiver.will(Reply::json(&json!({}))).will(Reply::json(&json!({})));
+    let first = desk.post(&format!("/webhooks/{id}/test"), &json!({})).await.json();
+
+    let path = format!("/webhooks/deliveries/{}/replay", first["id"].as_str().unwrap());
+    let again = desk.post(&path, &json!({})).await;
+
+    assert_snapshot!("replayed_delivery", seen(&again));
+    receiver.arrived(2).await;
+    assert_eq!(receiver.received()[0].body, receiver.received()[1].body);
+    let delivered = async || {
+        let deliveries = desk.all(&format!("/webhooks/{id}/deliveries"), 10).await;
+        each(&deliveries, "state").iter().all(|state| *state == "delivered").then_some(())
+    };
+    until("both to be delivered", delivered).await;
+    let unknown = "/webhooks/deliveries/019aa2d8-5a00-7c3e-9d5b-0f6c2a1b3c4d/replay";
+    assert_snapshot!("no_such_delivery", seen(&desk.post(unknown, &json!({})).await));
+}
