@@ -7,6 +7,8 @@ use std::time::Duration;
 use vocab::Id;
 use vocab::id::Call;
 
+use crate::redact::Redaction;
+
 /// How much of what callers and providers say is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BodyPolicy {
@@ -35,15 +37,15 @@ impl Sample {
         Self { below: (part * (u64::MAX as f64)) as u64 }
     }
 
-    /// Whether the call is in it.
-    pub fn takes(self, call: Id<Call>) -> bool {
-        self.below == u64::MAX || number(call) < self.below
+    /// Whether the call or the trace with this id is in it.
+    pub fn takes(self, id: [u8; 16]) -> bool {
+        self.below == u64::MAX || number(id) < self.below
     }
 }
 
 /// A number that is as likely to be any as any other.
-fn number(call: Id<Call>) -> u64 {
-    let bits = u128::from_be_bytes(call.bytes());
+fn number(id: [u8; 16]) -> u64 {
+    let bits = u128::from_be_bytes(id);
     // The id's random bits are neither all of it nor in one place: mixed as in SplitMix64.
     let mut mixed = (bits as u64) ^ ((bits >> 64) as u64).rotate_left(32);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -57,10 +59,19 @@ impl BodyPolicy {
         matches!(self, Self::Sampled(_) | Self::Full)
     }
 
+    /// Whether what was said in a span of this trace is kept.
+    pub(crate) fn keeps_trace(self, trace_id: [u8; 16]) -> bool {
+        match self {
+            Self::Sampled(sample) => sample.takes(trace_id),
+            Self::Off | Self::Metadata => false,
+            Self::Full => true,
+        }
+    }
+
     /// What holds for this call: never `Sampled`.
     pub(crate) fn of_call(self, call: Id<Call>) -> Self {
         match self {
-            Self::Sampled(sample) if sample.takes(call) => Self::Full,
+            Self::Sampled(sample) if sample.takes(call.bytes()) => Self::Full,
             Self::Sampled(_) => Self::Metadata,
             Self::Off | Self::Metadata | Self::Full => self,
         }
@@ -74,6 +85,8 @@ pub struct Policy {
     pub bodies: BodyPolicy,
     /// How long; `None` is for ever.
     pub retention: Option<Duration>,
+    /// What is replaced before anything is stored.
+    pub redaction: Redaction,
 }
 
 /// The policy of each project.
@@ -113,18 +126,20 @@ mod tests {
         let calls: Vec<Id<Call>> = (0..20_000).map(|i| Id::at(Time(1_700_000_000_000_000 + i))).collect();
         for part in [0.01, 0.1, 0.5, 0.9] {
             let sample = Sample::of(part);
-            let taken = calls.iter().filter(|call| sample.takes(**call)).count() as f64 / 20_000.0;
+            let taken = calls.iter().filter(|call| sample.takes(call.bytes())).count() as f64 / 20_000.0;
             assert!((taken - part).abs() < 0.02, "{part}: {taken}");
-            assert!(calls.iter().all(|call| sample.takes(*call) == Sample::of(part).takes(*call)));
+            assert!(
+                calls.iter().all(|call| sample.takes(call.bytes()) == Sample::of(part).takes(call.bytes()))
+            );
         }
-        assert!(calls.iter().all(|call| Sample::of(1.0).takes(*call)));
-        assert!(!calls.iter().any(|call| Sample::of(0.0).takes(*call)));
+        assert!(calls.iter().all(|call| Sample::of(1.0).takes(call.bytes())));
+        assert!(!calls.iter().any(|call| Sample::of(0.0).takes(call.bytes())));
     }
 
     #[test]
     fn a_call_in_a_small_sample_is_in_every_larger_one() {
         for _ in 0..1_000 {
-            let call = Id::at(Time(1));
+            let call = Id::<Call>::at(Time(1)).bytes();
             assert!(!Sample::of(0.1).takes(call) || Sample::of(0.2).takes(call));
         }
     }

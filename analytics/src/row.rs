@@ -16,6 +16,7 @@ use dialects::fold;
 
 use crate::policy::{BodyPolicy, Policy};
 use crate::record::{Capture, Record};
+use crate::redact::Redaction;
 
 pub(crate) use given::{shortened, without_media};
 
@@ -32,6 +33,8 @@ pub enum BodyState {
     Shed,
     /// The answer exceeded the capture limit; the request is there.
     TooLarge,
+    /// The answer came in pieces that could not be put together, so it could not be redacted; the request is there.
+    Withheld,
     /// The bodies could not be read, which is a bug.
     Unreadable,
 }
@@ -45,6 +48,7 @@ impl BodyState {
             Self::Off => "off",
             Self::Shed => "shed",
             Self::TooLarge => "too_large",
+            Self::Withheld => "withheld",
             Self::Unreadable => "unreadable",
         }
     }
@@ -53,8 +57,8 @@ impl BodyState {
 /// A call on its way into a store.
 #[derive(Debug)]
 pub struct Row<'r> {
-    /// The record itself, for every column that is stored as it is.
-    pub record: &'r Record,
+    /// The record, redacted, for every column that is stored as it is; not for bodies, metadata and variables.
+    pub record: Cow<'r, Record>,
     /// The node that served the call.
     pub node: &'r str,
     /// How long it is kept; `None` is for ever.
@@ -120,27 +124,28 @@ impl<'r> Row<'r> {
     /// Makes the row of `record`. `shed` says that its bodies were given up because the queue was full.
     pub fn new(record: &'r Record, node: &'r str, policy: &Policy, shed: bool) -> Self {
         let bodies = policy.bodies.of_call(record.id);
-        let mut row = Self::bare(record, node, state_of(record, bodies, shed));
+        let redaction = &policy.redaction;
+        let mut row = Self::bare(redaction.record(record), node, state_of(record, bodies, shed));
         row.retention = policy.retention;
         if bodies != BodyPolicy::Off {
             (row.metadata, row.variables) =
-                given::keep(record.metadata.as_deref(), record.variables.as_deref());
+                given::keep(record.metadata.as_deref(), record.variables.as_deref(), redaction);
         }
         if matches!(row.body_state, BodyState::Full | BodyState::TooLarge) {
             // A bug in reading one odd body must not end the recording of all others.
-            if catch_unwind(AssertUnwindSafe(|| row.read_bodies())).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| row.read_bodies(record, redaction))).is_err() {
                 row = Row {
                     metadata: row.metadata,
                     variables: row.variables,
                     retention: row.retention,
-                    ..Self::bare(record, node, BodyState::Unreadable)
+                    ..Self::bare(row.record, node, BodyState::Unreadable)
                 };
             }
         }
         row
     }
 
-    fn bare(record: &'r Record, node: &'r str, body_state: BodyState) -> Self {
+    fn bare(record: Cow<'r, Record>, node: &'r str, body_state: BodyState) -> Self {
         Self {
             record,
             node,
@@ -156,12 +161,16 @@ impl<'r> Row<'r> {
         }
     }
 
-    fn read_bodies(&mut self) {
-        let record = self.record;
+    fn read_bodies(&mut self, record: &'r Record, redaction: &Redaction) {
+        let safe = |body| redaction.json(media::replace(body));
+        let answer = answer(record, !redaction.is_empty());
+        if matches!(answer, Answer::Withheld) {
+            self.body_state = BodyState::Withheld;
+        }
         self.bodies = Bodies {
-            request: stored(&record.request_body),
-            response: answer(record).map(media::replace),
-            upstream_request: record.upstream_request_body.as_ref().and_then(stored),
+            request: sent(&record.request_body).map(safe),
+            response: answer.body().map(safe),
+            upstream_request: record.upstream_request_body.as_ref().and_then(sent).map(safe),
         };
         self.said = self.bodies.said(record.endpoint);
         self.request_preview = preview::end(&self.said.request);
@@ -185,19 +194,39 @@ const fn state_of(record: &Record, policy: BodyPolicy, shed: bool) -> BodyState 
     }
 }
 
-fn stored(body: &Bytes) -> Option<Cow<'_, [u8]>> {
-    if body.is_empty() { None } else { Some(media::replace(Cow::Borrowed(body))) }
+fn sent(body: &Bytes) -> Option<Cow<'_, [u8]>> {
+    (!body.is_empty()).then_some(Cow::Borrowed(body))
 }
 
-/// The answer as one body; a stream that cannot be put together is kept as the text it was.
-fn answer(record: &Record) -> Option<Cow<'_, [u8]>> {
-    match &record.response_body {
-        Capture::Nothing | Capture::TooLarge { .. } => None,
-        Capture::Whole(body) if body.is_empty() => None,
-        Capture::Whole(body) => Some(Cow::Borrowed(body)),
-        Capture::Stream(pieces) => {
-            Some(Cow::Owned(fold::fold(record.endpoint, pieces).unwrap_or_else(|| pieces.concat())))
+/// What is known of an answer.
+enum Answer<'r> {
+    Nothing,
+    Body(Cow<'r, [u8]>),
+    /// Pieces nobody can put together, in which what is to be redacted may be spread over several.
+    Withheld,
+}
+
+impl<'r> Answer<'r> {
+    fn body(self) -> Option<Cow<'r, [u8]>> {
+        match self {
+            Self::Body(body) => Some(body),
+            Self::Nothing | Self::Withheld => None,
         }
+    }
+}
+
+/// The answer as one body; a stream that cannot be put together is the text it was, unless that would have to be
+/// redacted.
+fn answer(record: &Record, redacted: bool) -> Answer<'_> {
+    match &record.response_body {
+        Capture::Nothing | Capture::TooLarge { .. } => Answer::Nothing,
+        Capture::Whole(body) if body.is_empty() => Answer::Nothing,
+        Capture::Whole(body) => Answer::Body(Cow::Borrowed(body)),
+        Capture::Stream(pieces) => match fold::fold(record.endpoint, pieces) {
+            Some(folded) => Answer::Body(Cow::Owned(folded)),
+            None if redacted && pieces.len() > 1 => Answer::Withheld,
+            None => Answer::Body(Cow::Owned(pieces.concat())),
+        },
     }
 }
 

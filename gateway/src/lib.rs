@@ -18,6 +18,7 @@ pub mod models;
 pub mod outgoing;
 pub mod reading;
 pub mod refusal;
+pub mod retention;
 pub mod routing;
 pub mod scores;
 pub mod start;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics::{Analytics, Closed, Doomed};
+use analytics::{Analytics, Closed};
 use anyhow::Context as _;
 use config::Config;
 use tokio::net::TcpListener;
@@ -15,6 +15,7 @@ use vocab::Clock;
 use crate::admin;
 use crate::app::App;
 use crate::listen::{self, ConnectionLimits, Phase, Stopping};
+use crate::retention;
 use crate::start::{self, Access};
 use crate::surface::DataPlane;
 
@@ -23,8 +24,6 @@ const FLUSH_TIME: Duration = Duration::from_secs(20);
 
 /// How long cut connections may take to file their records.
 const CUT_TIME: Duration = Duration::from_secs(5);
-/// How often records past their retention are looked for.
-const PURGE_EVERY: Duration = Duration::from_hours(1);
 
 /// A running gateway.
 pub struct Running {
@@ -73,7 +72,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     listeners.extend([
         tokio::spawn(listen::run(data, limits.clone(), plane, stopping.clone())),
         tokio::spawn(listen::run(admin, limits, console, stopping.clone())),
-        tokio::spawn(forget_old_calls(Arc::clone(&app), stopping)),
+        tokio::spawn(retention::run(Arc::clone(&app), stopping)),
     ]);
     tracing::info!(data.address = %data_address, admin.address = %admin_address, "serving");
     Ok(Running { data: data_address, admin: admin_address, access, app, analytics, stop, listeners })
@@ -119,26 +118,6 @@ pub async fn serve(running: Running) -> anyhow::Result<()> {
         }
         _ = terminate.recv() => anyhow::bail!("ended by a second signal: calls in flight were cut"),
         _ = tokio::signal::ctrl_c() => anyhow::bail!("ended by a second signal: calls in flight were cut"),
-    }
-}
-
-/// Deletes records past their retention, once an hour.
-async fn forget_old_calls(app: Arc<App>, mut stopping: Stopping) {
-    let Some(retention) = app.config.records.retention else { return };
-    loop {
-        match app
-            .store
-            .purge(Doomed { before: Some(app.clock.now().minus(retention)), ..Doomed::default() })
-            .await
-        {
-            Ok(0) => {}
-            Ok(calls) => tracing::info!(calls, "deleted records past their retention"),
-            Err(error) => tracing::warn!(error = %error, "cannot delete records past their retention"),
-        }
-        tokio::select! {
-            () = tokio::time::sleep(PURGE_EVERY) => {}
-            () = stopping.begins() => return,
-        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use analytics::{BodyPolicy, OutboxSettings, Policies, Policy, Sample};
+use analytics::{BodyPolicy, OutboxSettings, Policies, Policy, Redaction, Rule, Sample};
 use anyhow::Context as _;
-use config::{Bodies, Config, OnFull, ProjectRecords, Records, Sync};
+use config::{Bodies, Config, Known, OnFull, ProjectRecords, Records, Redact, Sync};
 use registry::content::Content;
 use registry::{DEFAULT_PROJECT, NewVersion, Registry, Role, Who};
 use serde::Deserialize;
@@ -98,12 +98,41 @@ pub fn analytics_settings(config: &Config, clock: &Clock) -> analytics::Settings
 
 /// What is kept of each project's calls.
 fn policies(records: &Records) -> Policies {
-    let default = Policy { bodies: body_policy(records.bodies), retention: records.retention };
+    let default = Policy {
+        bodies: body_policy(records.bodies),
+        retention: records.retention,
+        redaction: redaction(&records.redact),
+    };
     let project = |(name, project): (&String, &ProjectRecords)| {
-        let policy = Policy { bodies: body_policy(project.bodies), retention: project.retention };
+        let policy = Policy {
+            bodies: body_policy(project.bodies),
+            retention: project.retention,
+            redaction: redaction(&project.redact),
+        };
         (Arc::from(name.as_str()), Arc::new(policy))
     };
     Policies { projects: records.projects.iter().map(project).collect(), ..Policies::of(default) }
+}
+
+fn redaction(redact: &[Redact]) -> Redaction {
+    let rule = |redact: &Redact| match redact {
+        Redact::Known(known) => Rule::Known(known_rule(*known)),
+        Redact::Own { pattern, with } => Rule::Own { pattern: pattern.clone(), with: with.as_str().into() },
+    };
+    Redaction::new(redact.iter().map(rule).collect())
+}
+
+const fn known_rule(known: Known) -> analytics::Known {
+    match known {
+        Known::Email => analytics::Known::Email,
+        Known::Card => analytics::Known::Card,
+        Known::Phone => analytics::Known::Phone,
+        Known::Iban => analytics::Known::Iban,
+        Known::Ssn => analytics::Known::Ssn,
+        Known::Ip => analytics::Known::Ip,
+        Known::ApiKey => analytics::Known::ApiKey,
+        Known::Bearer => analytics::Known::Bearer,
+    }
 }
 
 fn body_policy(bodies: Bodies) -> BodyPolicy {

@@ -60,7 +60,7 @@ impl Encoder {
 
     /// The row of `calls`.
     pub(super) fn call(&mut self, row: &Row<'_>, out: &mut Vec<u8>) {
-        let record = row.record;
+        let record = &*row.record;
         let cells = &mut Cells(out);
         begin(cells, &record.project, record.started.micros());
         cells.uuid(record.id.bytes());

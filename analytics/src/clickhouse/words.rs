@@ -35,7 +35,7 @@ pub(super) fn sought(field: &Field, value: &str) -> Option<(String, bool)> {
 
 /// Gives every word of a call to `word`. `room` is emptied for each.
 pub(super) fn leave(row: &Row<'_>, room: &mut Vec<u8>, mut word: impl FnMut(&[u8])) {
-    let record = row.record;
+    let record = &*row.record;
     let plain = [("user=", record.user.as_deref()), ("session=", record.session.as_deref())];
     let tags = record.tags.iter().map(|tag| ("tag=", Some(&**tag)));
     for (begin, value) in plain.into_iter().chain(tags) {

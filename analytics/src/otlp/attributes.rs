@@ -62,6 +62,10 @@ impl Attributes {
         self.0.retain(|name, _| keep(name));
     }
 
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.0.values_mut()
+    }
+
     pub(super) fn into_object(self) -> Map<String, Value> {
         self.0
     }

@@ -62,7 +62,7 @@ struct Try<'a> {
 impl Exporting {
     /// The spans of one call, the SERVER span first.
     pub fn spans(self, row: &Row<'_>) -> Vec<Span> {
-        let record = row.record;
+        let record = &*row.record;
         let mut spans = vec![self.server(row)];
         let last = record.attempts.len().wrapping_sub(1);
         for (number, attempt) in record.attempts.iter().enumerate() {
@@ -73,7 +73,7 @@ impl Exporting {
     }
 
     fn server(self, row: &Row<'_>) -> Span {
-        let record = row.record;
+        let record = &*row.record;
         let mut pairs = Pairs::default();
         if let Some(route) = route(record.endpoint) {
             pairs.text("http.request.method", "POST");
@@ -107,7 +107,7 @@ impl Exporting {
     }
 
     fn client(self, tried: &Try<'_>, number: usize) -> Span {
-        let (record, attempt) = (tried.row.record, tried.attempt);
+        let (record, attempt) = (&*tried.row.record, tried.attempt);
         let mut pairs = Pairs::default();
         match self.names {
             Names::Current | Names::Next => genai::describe(&mut pairs, tried, self.names),
@@ -155,14 +155,14 @@ impl Try<'_> {
 
     /// When the try ended: a served answer with the call, as its stream does.
     fn ended(&self) -> u64 {
-        let record = self.row.record;
+        let record = &*self.row.record;
         let own = nanos(self.attempt.started.micros(), self.attempt.duration_us);
         if self.served { own.max(nanos(record.started.micros(), record.duration_us)) } else { own }
     }
 
     /// From sending to the first content, seconds.
     fn first_content_seconds(&self) -> Option<f64> {
-        let record = self.row.record;
+        let record = &*self.row.record;
         let first = record.ttft_us.filter(|_| self.served && record.streaming)?;
         let sent = self.attempt.started.micros().saturating_sub(record.started.micros());
         Some(first.saturating_sub(u64::try_from(sent).unwrap_or(0)) as f64 / 1e6)
@@ -171,7 +171,7 @@ impl Try<'_> {
 
 /// What every convention leaves to the writer: the call as Weir knows it.
 fn about(pairs: &mut Pairs, row: &Row<'_>) {
-    let record = row.record;
+    let record = &*row.record;
     pairs.text("weir.call.id", &record.id.to_string());
     pairs.text("weir.project", &record.project);
     pairs.text("weir.outcome", record.outcome.as_str());

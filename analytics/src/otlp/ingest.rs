@@ -85,7 +85,10 @@ impl Visitor for Intake<'_> {
                 scope.insert(key.to_owned(), value.into());
             }
         }
-        self.origin = Common { service, resource: resource.into_object(), scope };
+        let mut resource = resource.into_object();
+        let redaction = &self.policy.redaction;
+        resource.values_mut().chain(scope.values_mut()).for_each(|value| redaction.value(value));
+        self.origin = Common { service, resource, scope };
     }
 
     fn admits(&mut self, bytes: usize) -> bool {
@@ -124,16 +127,19 @@ impl Intake<'_> {
             ..Span::default()
         };
         let mut attributes = Attributes::of(span.attributes);
-        let events: Vec<_> = span.events.into_iter().take(EVENTS_MAX).map(Told::of).collect();
+        let mut events: Vec<_> = span.events.into_iter().take(EVENTS_MAX).map(Told::of).collect();
         describe(&mut kept, &mut attributes);
-        conclude(&mut kept, span.status, &mut attributes, &events);
-        if keeps_contents(self.policy) {
+        let mut status = span.status.unwrap_or_default();
+        self.redact(&mut kept, &mut attributes, &mut events, &mut status);
+        conclude(&mut kept, status, &mut attributes, &events);
+        let contents_too = self.policy.bodies.keeps_trace(kept.trace_id);
+        if contents_too {
             said(&mut kept, &mut attributes, &events);
         } else {
             attributes.retain(|name| !contents::is_content(name));
         }
         if self.policy.bodies != BodyPolicy::Off {
-            kept.events = self.events(events);
+            kept.events = told(events, contents_too);
             kept.attributes = self.rest(attributes, span.kind, &span.links);
         }
         Ok(kept)
@@ -166,7 +172,9 @@ impl Intake<'_> {
             add("otel.kind", word.into());
         }
         if !links.is_empty() {
-            add("links", links.iter().take(EVENTS_MAX).map(link).collect());
+            let mut links = links.iter().take(EVENTS_MAX).map(link).collect();
+            self.policy.redaction.value(&mut links);
+            add("links", links);
         }
         if rest.is_empty() {
             return None;
@@ -175,25 +183,47 @@ impl Intake<'_> {
         Some(shortened(without_media(&text), REST_BYTES).into())
     }
 
-    fn events(&self, events: Vec<Told>) -> Option<Box<str>> {
-        let contents_too = keeps_contents(self.policy);
-        let mut written = Vec::new();
-        let mut bytes = 2;
-        for mut event in events {
-            if !contents_too {
-                event.attributes.retain(|name, _| !contents::is_content(name));
-            }
-            let text =
-                json!({"name": event.name, "at": event.at, "attributes": event.attributes}).to_string();
-            let text = shortened(without_media(&text), REST_BYTES / 4).into_owned();
-            bytes += text.len() + 1;
-            if bytes > REST_BYTES {
-                break;
-            }
-            written.push(text);
+    /// Replaces what the project's rules name, before anything is cut, so that no half of it is left.
+    fn redact(
+        &self,
+        kept: &mut Span,
+        attributes: &mut Attributes,
+        events: &mut [Told],
+        status: &mut proto::Status,
+    ) {
+        let redaction = &self.policy.redaction;
+        if redaction.is_empty() {
+            return;
         }
-        (!written.is_empty()).then(|| format!("[{}]", written.join(",")).into())
+        redaction.replace_identity(&mut kept.user);
+        redaction.replace_identity(&mut kept.session);
+        kept.name = redaction.text(&kept.name).into();
+        status.message = redaction.said(Cow::Borrowed(&status.message)).into_owned();
+        attributes.values_mut().for_each(|value| redaction.value(value));
+        events
+            .iter_mut()
+            .flat_map(|event| event.attributes.values_mut())
+            .for_each(|value| redaction.value(value));
     }
+}
+
+/// The events of a span, within their room.
+fn told(events: Vec<Told>, contents_too: bool) -> Option<Box<str>> {
+    let mut written = Vec::new();
+    let mut bytes = 2;
+    for mut event in events {
+        if !contents_too {
+            event.attributes.retain(|name, _| !contents::is_content(name));
+        }
+        let text = json!({"name": event.name, "at": event.at, "attributes": event.attributes}).to_string();
+        let text = shortened(without_media(&text), REST_BYTES / 4).into_owned();
+        bytes += text.len() + 1;
+        if bytes > REST_BYTES {
+            break;
+        }
+        written.push(text);
+    }
+    (!written.is_empty()).then(|| format!("[{}]", written.join(",")).into())
 }
 
 /// An event of a span.
@@ -208,11 +238,6 @@ impl Told {
         let at = Time(i64::try_from(event.time_unix_nano / 1_000).unwrap_or(i64::MAX));
         Self { name: event.name, at, attributes: object(event.attributes) }
     }
-}
-
-/// Whether what was said may be kept.
-fn keeps_contents(policy: &Policy) -> bool {
-    policy.bodies == BodyPolicy::Full
 }
 
 /// What the span is about.
@@ -232,8 +257,7 @@ fn describe(kept: &mut Span, attributes: &mut Attributes) {
 }
 
 /// How the span ended.
-fn conclude(kept: &mut Span, status: Option<proto::Status>, attributes: &mut Attributes, events: &[Told]) {
-    let status = status.unwrap_or_default();
+fn conclude(kept: &mut Span, status: proto::Status, attributes: &mut Attributes, events: &[Told]) {
     let level = attributes.get("langfuse.observation.level").and_then(Value::as_str);
     kept.failed = status.code == StatusCode::Error as i32 || level == Some("ERROR");
     let mut message = Some(status.message).filter(|message| !message.is_empty());

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::media;
+use crate::redact::Redaction;
 
 /// The most that metadata and variables take together, in bytes of JSON.
 pub(super) const GIVEN_BYTES: usize = 16 * 1024;
@@ -15,10 +16,16 @@ type Given<'a> = Option<Cow<'a, str>>;
 
 /// Keeps both within [`GIVEN_BYTES`]: values are shortened first, then keys left out. Metadata, which people
 /// filter by, has the first call on the room; neither takes more than the other leaves.
-pub(super) fn keep<'a>(metadata: Option<&'a str>, variables: Option<&'a str>) -> (Given<'a>, Given<'a>) {
-    let metadata = metadata.map(|json| shortened(without_media(json), GIVEN_BYTES));
+/// What is to be redacted is redacted first, so that no half of it is left at a cut.
+pub(super) fn keep<'a>(
+    metadata: Option<&'a str>,
+    variables: Option<&'a str>,
+    redaction: &Redaction,
+) -> (Given<'a>, Given<'a>) {
+    let safe = |json| redaction.said(without_media(json));
+    let metadata = metadata.map(|json| shortened(safe(json), GIVEN_BYTES));
     let room = GIVEN_BYTES - metadata.as_ref().map_or(0, |json| json.len());
-    (metadata, variables.map(|json| shortened(without_media(json), room)))
+    (metadata, variables.map(|json| shortened(safe(json), room)))
 }
 
 /// JSON, or any text, with its media replaced by what identifies them.
@@ -80,6 +87,10 @@ fn first_keys(object: &Map<String, Value>, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn keep<'a>(metadata: Option<&'a str>, variables: Option<&'a str>) -> (Given<'a>, Given<'a>) {
+        super::keep(metadata, variables, &Redaction::default())
+    }
 
     #[test]
     fn what_fits_is_kept_to_the_byte() {

@@ -86,7 +86,7 @@ pub(super) fn pack(row: &Row<'_>, out: &mut String) {
 }
 
 fn pack_measures(row: &Row<'_>, out: &mut Packing<'_>) {
-    let record = row.record;
+    let record = &*row.record;
     out.int(record.started.micros());
     out.text(&record.project);
     out.int(i64::from(record.status));
@@ -98,7 +98,7 @@ fn pack_measures(row: &Row<'_>, out: &mut Packing<'_>) {
 }
 
 fn pack_words(row: &Row<'_>, out: &mut Packing<'_>) {
-    let record = row.record;
+    let record = &*row.record;
     let prompt = record.prompt.as_ref();
     out.text(record.outcome.as_str());
     out.maybe(record.requested_model.as_deref());
@@ -125,7 +125,7 @@ fn pack_words(row: &Row<'_>, out: &mut Packing<'_>) {
 }
 
 fn pack_rest(row: &Row<'_>, out: &mut Packing<'_>) {
-    let record = row.record;
+    let record = &*row.record;
     out.hex(Some(&record.trace_id));
     out.hex(Some(&record.span_id));
     out.hex(record.parent_span_id.as_ref().map(|id| &id[..]));

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::record::Record;
+use crate::row::Row;
 
 /// What a model call was asked to do, beside its messages. What is not there, or not of its kind, is left out.
 #[derive(Default, Deserialize)]
@@ -82,8 +82,12 @@ where
 
 impl<'a> Asked<'a> {
     /// Of the request as it went upstream.
-    pub(super) fn of(record: &'a Record) -> Self {
-        let body = record.upstream_request_body.as_ref().unwrap_or(&record.request_body);
+    pub(super) fn of(row: &'a Row<'_>) -> Self {
+        let record = &*row.record;
+        let sent = || record.upstream_request_body.as_ref().unwrap_or(&record.request_body);
+        // What is stored is redacted.
+        let stored = row.bodies.upstream_request.as_deref().or(row.bodies.request.as_deref());
+        let body = stored.unwrap_or_else(|| sent());
         serde_json::from_slice(body).unwrap_or_default()
     }
 

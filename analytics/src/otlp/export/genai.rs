@@ -24,14 +24,14 @@ const PROVIDERS: &[(&str, &str)] = &[
 
 /// Adds everything the conventions have a name for.
 pub(super) fn describe(pairs: &mut Pairs, tried: &Try<'_>, names: Names) {
-    let record = tried.row.record;
+    let record = &*tried.row.record;
     pairs.some_text("gen_ai.operation.name", operation(record.endpoint));
     pairs.text("gen_ai.provider.name", provider(&tried.attempt.provider));
     pairs.text_if("gen_ai.request.model", &tried.attempt.model);
     pairs.some_text("gen_ai.conversation.id", record.session.as_deref());
     pairs.some_text("user.id", record.user.as_deref());
     pairs.some_text("session.id", record.session.as_deref());
-    let asked = Asked::of(record);
+    let asked = Asked::of(tried.row);
     parameters(pairs, &asked, record.streaming);
     if let Some(prompt) = &record.prompt {
         pairs.text("gen_ai.prompt.name", &prompt.name);
@@ -103,7 +103,7 @@ fn contents(pairs: &mut Pairs, tried: &Try<'_>, asked: &Asked<'_>) {
 }
 
 fn answer(pairs: &mut Pairs, tried: &Try<'_>, names: Names) {
-    let record = tried.row.record;
+    let record = &*tried.row.record;
     pairs.some_text("gen_ai.response.model", record.response_model.as_deref());
     pairs.some_text("gen_ai.response.id", messages::answer_id(tried.row).as_deref());
     pairs.texts("gen_ai.response.finish_reasons", record.finish_reason.as_deref().into_iter());

@@ -10,7 +10,7 @@ use super::{TEXT_BYTES, Try, cut, prompt, usd};
 
 /// Adds everything the convention has a name for.
 pub(super) fn describe(pairs: &mut Pairs, tried: &Try<'_>) {
-    let record = tried.row.record;
+    let record = &*tried.row.record;
     let embeds = record.endpoint == Endpoint::Embeddings;
     pairs.text("openinference.span.kind", if embeds { "EMBEDDING" } else { "LLM" });
     pairs.text_if(if embeds { "embedding.model_name" } else { "llm.model_name" }, model(tried));
@@ -19,7 +19,7 @@ pub(super) fn describe(pairs: &mut Pairs, tried: &Try<'_>) {
     pairs.some_text("session.id", record.session.as_deref());
     pairs.some_text("metadata", tried.row.metadata.as_deref());
     pairs.texts("tag.tags", record.tags.iter().map(AsRef::as_ref));
-    pairs.text_if("llm.invocation_parameters", &parameters(&Asked::of(record)));
+    pairs.text_if("llm.invocation_parameters", &parameters(&Asked::of(tried.row)));
     prompt(pairs, record);
     if let Some(prompt) = &record.prompt {
         pairs.text("llm.prompt_template.version", &prompt.version.to_string());
