@@ -1,10 +1,12 @@
 //! The numbers of reports: out of the roll-ups by minute when these have what is asked for, else out of the calls.
 //!
 //! Roll-ups serve reports that group and filter by what one of them is kept by, in whole minutes ([`rollup`]). All
-//! others read the key's range of `calls`, and of it only the columns that are asked for.
+//! others read the key's range of `calls`, and of it only the columns that are asked for; so do those that ask for
+//! quantiles where the roll-up has hardly fewer rows ([`worth`]).
 
 mod measures;
 mod rollup;
+mod worth;
 
 use clickhouse::Row;
 use serde::Deserialize;
@@ -34,8 +36,8 @@ pub(super) async fn report(asker: &Asker, report: &Report) -> Result<Table, Quer
         return Ok(Table { rows: Vec::new(), complete: true, truncated: false });
     }
     let sql = match Rollup::serving(report) {
-        Some(rollup) => rollup.statement(report),
-        None => over_calls(report),
+        Some(rollup) if worth::pays(asker, report, rollup).await? => rollup.statement(report),
+        Some(_) | None => over_calls(report),
     };
     let mut lines = asker.rows::<Line>(&sql, PATIENCE).await?;
     let truncated = lines.len() > report.limit as usize;

@@ -30,12 +30,16 @@ impl Cells<'_> {
 
     pub(super) fn maybe_u16(&mut self, number: Option<u16>) {
         self.0.push(number.is_none().into());
-        number.into_iter().for_each(|number| self.u16(number));
+        if let Some(number) = number {
+            self.u16(number);
+        }
     }
 
     pub(super) fn maybe_u64(&mut self, number: Option<u64>) {
         self.0.push(number.is_none().into());
-        number.into_iter().for_each(|number| self.u64(number));
+        if let Some(number) = number {
+            self.u64(number);
+        }
     }
 
     pub(super) fn maybe_i64(&mut self, number: Option<i64>) {
@@ -59,7 +63,9 @@ impl Cells<'_> {
 
     pub(super) fn list(&mut self, texts: &[impl AsRef<str>]) {
         self.length(texts.len());
-        texts.iter().for_each(|text| self.text(text.as_ref()));
+        for text in texts {
+            self.text(text.as_ref());
+        }
     }
 
     /// Bytes of a fixed number.

@@ -19,7 +19,7 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 /// How long the connection may take no more of a block.
 const SEND: Duration = Duration::from_secs(30);
 /// How long the server may take to put a block away, views included.
-const END: Duration = Duration::from_secs(120);
+const END: Duration = Duration::from_mins(2);
 /// After so many refusals for reasons unknown, it is taken to be the rows.
 const UNKNOWN: u32 = 8;
 

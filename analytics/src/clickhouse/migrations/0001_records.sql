@@ -126,7 +126,7 @@ ENGINE = {MergeTree}
 PARTITION BY toMonday(started_at)
 ORDER BY (project, started_at, id)
 TTL if(retention_days = 0, toDateTime('2100-01-01 00:00:00', 'UTC'), toDateTime(started_at, 'UTC') + toIntervalDay(least(retention_days, 20000)))
-SETTINGS non_replicated_deduplication_window = 1000, merge_with_ttl_timeout = 86400, index_granularity = 1024;
+SETTINGS non_replicated_deduplication_window = 1000, merge_with_ttl_timeout = 86400, index_granularity = 128;
 
 {distributed bodies cityHash64(id)}
 
