@@ -14,6 +14,7 @@ mod find;
 mod get;
 mod groups;
 mod migrate;
+mod place;
 mod purge;
 mod reader;
 mod report;

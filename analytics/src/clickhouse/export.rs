@@ -6,7 +6,7 @@
 use super::ask::{Asker, PATIENCE};
 use super::find;
 use super::get;
-use super::rows::CallRow;
+use super::place::Key;
 use crate::found::{FoundCall, Json};
 use crate::store::{Cursor, FoundPage, QueryError, Search};
 
@@ -19,15 +19,15 @@ const PAGE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Answers one page of an export.
 pub(super) async fn export(asker: &Asker, search: &Search) -> Result<FoundPage<FoundCall>, QueryError> {
-    let page = find::page(asker, search, PATIENCE).await?;
+    let page = find::keys(asker, search, PATIENCE).await?;
     let mut rest = page.rows.into_iter();
     let mut calls = Vec::new();
     let (mut bytes, mut fetched, mut last) = (0, FETCHED, None);
     while bytes < PAGE_BYTES {
-        let rows: Vec<_> = rest.by_ref().take(fetched).collect();
-        let Some(row) = rows.last() else { break };
-        last = Some(CallRow::place(row));
-        let found = get::whole(asker, rows).await?;
+        let keys: Vec<_> = rest.by_ref().take(fetched).collect();
+        let Some(key) = keys.last() else { break };
+        last = Some(Key::place(key));
+        let found = get::whole(asker, get::rows(asker, &keys).await?).await?;
         bytes += found.iter().map(size).sum::<usize>();
         // As many at a time as keeps one answer small, judged by those before.
         fetched = (PAGE_BYTES / 4 * found.len() / bytes.max(1)).clamp(1, FETCHED_MOST.min(fetched * 4));

@@ -35,6 +35,11 @@ impl Conditions {
         !self.says.is_empty() || !self.says_not.is_empty()
     }
 
+    /// Whether nothing matters but that texts were said.
+    pub(super) fn are_said_only(&self) -> bool {
+        !self.says.is_empty() && self.columns.is_empty() && self.says_not.is_empty()
+    }
+
     fn add(&mut self, term: &Term, project: Option<&str>) {
         let condition = match &term.test {
             Test::Says(text) => return self.add_text(text, term.negated),

@@ -1,11 +1,12 @@
 //! One call, and what belongs to calls: bodies and attempts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use vocab::Id;
 use vocab::id::Call;
 
 use super::ask::{Asker, Failure, PATIENCE};
+use super::place::Key;
 use super::rows::{ATTEMPT, AttemptRow, BODY, BodyRow, CALL, CallRow};
 use super::scope::moment;
 use super::sql::Sql;
@@ -28,6 +29,20 @@ pub(super) async fn call(asker: &Asker, id: Id<Call>) -> Result<Option<FoundCall
     moment(&mut sql, started + NEAR).push(" LIMIT 1");
     let row = asker.rows::<CallRow>(&sql, PATIENCE).await?;
     Ok(whole(asker, row).await?.pop())
+}
+
+/// Reads rows by their keys, in the order of these.
+pub(super) async fn rows(asker: &Asker, keys: &[Key]) -> Result<Vec<CallRow>, Failure> {
+    let (Some(newest), Some(oldest)) = (keys.first(), keys.last()) else { return Ok(Vec::new()) };
+    let mut sql = Sql::new("SELECT ");
+    sql.push(CALL).push(" FROM calls WHERE project IN ").texts(projects(keys.iter().map(|key| &key.project)));
+    moment(sql.push(" AND started_at >= "), oldest.started);
+    moment(sql.push(" AND started_at <= "), newest.started);
+    sql.push(" AND (started_at, id) IN (").append(&listed(keys.iter().map(|key| (key.started, key.call))));
+    sql.push(") LIMIT 1 BY started_at, id");
+    let found = asker.rows::<CallRow>(&sql, PATIENCE).await?;
+    let mut found: HashMap<_, _> = found.into_iter().map(|row| (row.call, row)).collect();
+    Ok(keys.iter().filter_map(|key| found.remove(&key.call)).collect())
 }
 
 /// Adds their bodies and attempts to calls, in the order they have.
@@ -84,26 +99,31 @@ fn tries(attempts: Vec<AttemptRow>) -> HashMap<u128, Vec<FoundAttempt>> {
 
 /// The projects and the stretch of time some calls and what belongs to them lie in.
 fn of_calls(rows: &[CallRow]) -> Sql {
-    let mut projects: Vec<_> = rows.iter().map(|row| row.project.clone()).collect();
-    projects.sort_unstable();
-    projects.dedup();
     let from = rows.iter().map(|row| row.started).min().unwrap_or_default();
     let end = |row: &CallRow| row.started.saturating_add_unsigned(row.duration_us).saturating_add(AFTER);
     let mut sql = Sql::new("project IN ");
-    sql.texts(projects).push(" AND started_at >= ");
+    sql.texts(projects(rows.iter().map(|row| &row.project))).push(" AND started_at >= ");
     moment(&mut sql, from).push(" AND started_at <= ");
     moment(&mut sql, rows.iter().map(end).max().unwrap_or_default());
     sql
 }
 
-/// The keys of calls as a statement, so that the engine looks each of them up.
+fn projects<'a>(projects: impl Iterator<Item = &'a String>) -> Vec<String> {
+    projects.collect::<BTreeSet<_>>().into_iter().cloned().collect()
+}
+
 fn keys(rows: &[CallRow]) -> Sql {
+    listed(rows.iter().map(|row| (row.started, row.call)))
+}
+
+/// The keys of calls as a statement, so that the engine looks each of them up.
+fn listed(keys: impl Iterator<Item = (i64, u128)>) -> Sql {
+    let id = |id: u128| Id::<Call>::from_bytes(id.to_be_bytes()).to_string();
+    let (started, ids) = keys.map(|(started, call)| (started, id(call))).unzip();
     let mut sql = Sql::new(
         "SELECT fromUnixTimestamp64Micro(key.1, 'UTC') AS started_at, toUUID(key.2) AS id
          FROM (SELECT arrayJoin(arrayZip(",
     );
-    sql.ints(rows.iter().map(|row| row.started).collect()).push(", ");
-    let ids = rows.iter().map(|row| Id::<Call>::from_bytes(row.call.to_be_bytes()).to_string());
-    sql.texts(ids.collect()).push(")) AS key)");
+    sql.ints(started).push(", ").texts(ids).push(")) AS key)");
     sql
 }

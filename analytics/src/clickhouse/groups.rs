@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::ask::{Asker, BUDGET, Failure};
 use super::filter::{Conditions, words};
-use super::find::first_stretch;
+use super::place::{place, uuid};
 use super::scope::{Scope, moment};
 use super::sql::Sql;
 use super::walk::Walk;
@@ -27,21 +27,32 @@ pub(super) enum Tie {
 }
 
 /// A trace or a session, and its newest matching call.
-#[derive(Clone, Debug, Row, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Group {
     pub(super) project: String,
     /// The trace's id in hex, or the session's name.
     pub(super) name: String,
+    /// Where it stands in the list.
+    pub(super) place: Cursor,
+}
+
+/// A call that puts its group into a list.
+#[derive(Row, Deserialize)]
+struct Member {
+    project: String,
+    name: String,
     started: i64,
     call: u128,
 }
 
-impl Group {
-    /// Where it stands in the list.
-    pub(super) const fn place(&self) -> Cursor {
-        Cursor { started: self.started, id: self.call }
+impl From<Member> for Group {
+    fn from(member: Member) -> Self {
+        let place = place(member.started, member.call);
+        Self { project: member.project, name: member.name, place }
     }
+}
 
+impl Group {
     pub(super) fn key(&self) -> (String, String) {
         (self.project.clone(), self.name.clone())
     }
@@ -96,7 +107,7 @@ impl Tie {
 pub(super) async fn newest(asker: &Asker, search: &Search, tie: Tie) -> Result<Newest, Failure> {
     let conditions = Conditions::of(&search.filter, search.project.as_deref());
     let limit = search.limit.get() as usize;
-    let mut walk = Walk::over(asker, &Scope::of(search), first_stretch(&conditions), BUDGET).await?;
+    let mut walk = Walk::over(asker, &Scope::of(search), &conditions, BUDGET).await?;
     let (mut groups, mut seen) = (Vec::new(), HashSet::new());
     while groups.len() <= limit
         && let Some(stretch) = walk.next()
@@ -106,20 +117,20 @@ pub(super) async fn newest(asker: &Asker, search: &Search, tie: Tie) -> Result<N
         match first_of_each(asker, &walk, &stretch, &conditions, (tie, wanted)).await {
             Ok(mut found) => {
                 match found.last().filter(|_| found.len() == wanted) {
-                    Some(last) => walk.went_to(last.place()),
+                    Some(last) => walk.went_to(last.place),
                     None => walk.went_through(&stretch),
                 }
                 found.retain(|group| seen.insert(group.key()));
                 let before = seen_before(asker, search, &conditions, tie, &found).await?;
                 groups.extend(found.into_iter().filter(|group| !before.contains(&group.key())));
             }
-            Err(Failure::Late) => walk.was_late()?,
+            Err(Failure::Late) => walk.was_late().await?,
             Err(failure) => return Err(failure),
         }
     }
     if groups.len() > limit {
         groups.truncate(limit);
-        let next = groups.last().map(Group::place);
+        let next = groups.last().map(|group: &Group| group.place);
         return Ok(Newest { groups, next, complete: true });
     }
     let next = walk.stopped_at();
@@ -140,9 +151,9 @@ async fn first_of_each(
         " AS name, toUnixTimestamp64Micro(started_at) AS started, toUInt128(id) AS call FROM calls WHERE ",
     );
     sql.append(&stretch.matching(conditions)).push(tie.there());
-    sql.push(" ORDER BY started_at DESC, toUInt128(id) DESC LIMIT 1 BY project, name LIMIT ")
-        .int(wanted as i64);
-    asker.rows(&sql, walk.limit()).await
+    sql.push(" ORDER BY started_at DESC, id DESC LIMIT 1 BY project, name LIMIT ").int(wanted as i64);
+    let members = asker.rows::<Member>(&sql, walk.limit()).await?;
+    Ok(members.into_iter().map(Group::from).collect())
 }
 
 /// Which of the groups a page before this one had: those with a matching call newer than where this page began.
@@ -159,6 +170,6 @@ async fn seen_before(
     let mut sql = Sql::new("SELECT DISTINCT project, ");
     sql.append(&words::value(&tie.field())).push(" AS name FROM calls WHERE ");
     sql.append(&scope.matching(conditions)).append(&tie.among(groups)).push(" AND (started_at > ");
-    moment(&mut sql, cursor.started).push(" OR toUInt128(id) >= ").wide(cursor.id).push(") LIMIT 100000");
+    moment(&mut sql, cursor.started).push(" OR id >= toUUID(").text(uuid(cursor.id)).push(")) LIMIT 100000");
     Ok(asker.rows::<(String, String)>(&sql, BUDGET).await?.into_iter().collect())
 }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Deserializer};
 use vocab::{Id, NanoUsd, Time, UsageSource};
 
 use crate::found::{FoundAttempt, FoundCall, FoundRow, Json, Tries};
-use crate::store::Cursor;
 
 /// The columns of [`CallRow`], in order; `started` and `call` have names of their own, because an alias that is
 /// also a column's name would change what conditions on that column mean.
@@ -71,13 +70,6 @@ pub(super) struct CallRow {
     response_preview: String,
     body_state: String,
     node: String,
-}
-
-impl CallRow {
-    /// Its place in the list of calls.
-    pub(super) const fn place(&self) -> Cursor {
-        Cursor { started: self.started, id: self.call }
-    }
 }
 
 impl From<CallRow> for FoundRow {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use vocab::Time;
 
 use super::filter::Conditions;
+use super::place;
 use super::sql::Sql;
 use crate::store::{Cursor, Search};
 
@@ -44,15 +45,13 @@ impl Scope {
         self.before.started < self.from || (self.before.started == self.from && self.before.id == 0)
     }
 
-    /// The conditions that put a row of `calls` into this scope.
+    /// The conditions that put a row of `calls`, or of `bodies`, into this scope.
     pub(super) fn calls(&self) -> Sql {
-        let Cursor { started, id } = self.before;
-        if id == 0 {
-            return self.within("started_at");
-        }
         let mut sql = self.within("started_at");
-        sql.push(" AND (started_at < ");
-        moment(&mut sql, started).push(" OR toUInt128(id) < ").wide(id).push(")");
+        if self.before.id != 0 {
+            moment(sql.push(" AND (started_at < "), self.before.started);
+            sql.push(" OR id < toUUID(").text(place::uuid(self.before.id)).push("))");
+        }
         sql
     }
 

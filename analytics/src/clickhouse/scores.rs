@@ -5,6 +5,7 @@ use serde::Deserialize;
 use vocab::{Id, Time};
 
 use super::ask::{Asker, PATIENCE};
+use super::place::{place, uuid};
 use super::rows::{hex, word};
 use super::scope::{Scope, moment};
 use super::sql::Sql;
@@ -44,8 +45,8 @@ pub(super) async fn scores(asker: &Asker, search: &ScoreSearch) -> Result<ScoreP
     }
     let more = scores.len() > limit;
     scores.truncate(limit);
-    let place = |score: &Score| Cursor { started: score.at.0, id: u128::from_be_bytes(score.id.bytes()) };
-    let next_cursor = scores.last().filter(|_| more).map(place);
+    let last = scores.last().filter(|_| more);
+    let next_cursor = last.map(|last| place(last.at.0, u128::from_be_bytes(last.id.bytes())));
     Ok(ScorePage { scores, next_cursor })
 }
 
@@ -57,8 +58,8 @@ fn statement(search: &ScoreSearch, cursor: Option<Cursor>, wanted: usize) -> Sql
     );
     sql.append(&scope.within("at"));
     if scope.before.id != 0 {
-        sql.push(" AND (at < ");
-        moment(&mut sql, scope.before.started).push(" OR toUInt128(id) < ").wide(scope.before.id).push(")");
+        moment(sql.push(" AND (at < "), scope.before.started);
+        sql.push(" OR id < toUUID(").text(uuid(scope.before.id)).push("))");
     }
     if let Some(target) = &search.target {
         let (kind, name) = written(target);
@@ -67,7 +68,7 @@ fn statement(search: &ScoreSearch, cursor: Option<Cursor>, wanted: usize) -> Sql
     if let Some(name) = &search.name {
         sql.push(" AND name = ").text(name);
     }
-    sql.push(" ORDER BY at DESC, toUInt128(id) DESC LIMIT ").int(wanted as i64);
+    sql.push(" ORDER BY at DESC, id DESC LIMIT ").int(wanted as i64);
     sql
 }
 
@@ -82,7 +83,7 @@ fn written(target: &Target) -> (&'static str, String) {
 
 impl Given {
     const fn place(&self) -> Cursor {
-        Cursor { started: self.given, id: self.score }
+        place(self.given, self.score)
     }
 
     fn read(self) -> Option<Score> {

@@ -74,7 +74,7 @@ pub(super) async fn trace(
 async fn calls(asker: &Asker, project: &Arc<str>, trace_id: [u8; 16]) -> Result<Vec<CallRow>, Failure> {
     let mut sql = Sql::new("SELECT ");
     sql.push(CALL).push(" FROM calls").append(&of_trace(project, trace_id));
-    sql.push(" ORDER BY started_at, toUInt128(id) LIMIT 1 BY id LIMIT ").int(TRACE_CALLS as i64 + 1);
+    sql.push(" ORDER BY started_at, id LIMIT 1 BY id LIMIT ").int(TRACE_CALLS as i64 + 1);
     asker.rows(&sql, PATIENCE).await
 }
 

@@ -24,12 +24,12 @@ pub(super) async fn traces(asker: &Asker, search: &Search) -> Result<SummaryPage
 fn merged(calls: Newest, spans: Newest, limit: usize) -> Newest {
     let mut groups = calls.groups;
     groups.extend(spans.groups);
-    groups.sort_unstable_by_key(|group| std::cmp::Reverse(group.place()));
+    groups.sort_unstable_by_key(|group| std::cmp::Reverse(group.place));
     let mut next = calls.next.max(spans.next);
-    groups.retain(|group| next.is_none_or(|frontier| group.place() >= frontier));
+    groups.retain(|group| next.is_none_or(|frontier| group.place >= frontier));
     if groups.len() > limit {
         groups.truncate(limit);
-        next = groups.last().map(groups::Group::place);
+        next = groups.last().map(|group| group.place);
     }
     Newest { groups, next, complete: calls.complete && spans.complete }
 }

@@ -8,7 +8,6 @@ use serde::Deserialize;
 
 use super::ask::{Asker, Failure};
 use super::filter::{Conditions, words};
-use super::find::first_stretch;
 use super::scope::Scope;
 use super::sql::Sql;
 use super::walk::Walk;
@@ -38,7 +37,7 @@ pub(super) async fn values(
     let conditions = Conditions::of(&search.filter, search.project.as_deref());
     let start = folding::fold(starts_with);
     let scope = Scope::between(search.project.clone(), search.from, search.to, None);
-    let mut walk = Walk::over(asker, &scope, first_stretch(&conditions), BUDGET).await?;
+    let mut walk = Walk::over(asker, &scope, &conditions, BUDGET).await?;
     let mut counts: HashMap<String, u64> = HashMap::new();
     while let Some(stretch) = walk.next() {
         let sql = counted(&stretch.matching(&conditions), field, &start);
@@ -47,7 +46,7 @@ pub(super) async fn values(
                 seen.into_iter().for_each(|seen| *counts.entry(seen.value).or_default() += seen.number);
                 walk.went_through(&stretch);
             }
-            Err(Failure::Late) => walk.was_late()?,
+            Err(Failure::Late) => walk.was_late().await?,
             Err(failure) => return Err(failure.into()),
         }
     }

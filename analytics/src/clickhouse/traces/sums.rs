@@ -66,7 +66,7 @@ pub(super) async fn of(
     asker: &Asker,
     traces: &[Group],
 ) -> Result<HashMap<(String, String), TraceSummary>, Failure> {
-    let places = || traces.iter().map(|trace| Time(trace.place().started));
+    let places = || traces.iter().map(|trace| Time(trace.place.started));
     let (Some(first), Some(last)) = (places().min(), places().max()) else { return Ok(HashMap::new()) };
     let scope = Scope::between(None, Some(first.minus(NEAR)), Some(last.plus(NEAR)), None);
     let (calls, spans) =
