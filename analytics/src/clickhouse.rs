@@ -36,6 +36,7 @@ mod walk;
 mod words;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use vocab::Id;
 use vocab::id::Call;
@@ -54,11 +55,16 @@ use crate::outbox::{Batch, Outbox};
 use crate::report::{Report, Table};
 use crate::shipper::Shipper;
 use crate::store::{
-    Answer, Condition, Count, Doomed, Entries, FoundPage, ScorePage, ScoreSearch, Search, Sink, Store,
-    Unavailable, ValueCount,
+    Answer, Condition, Count, Doomed, Entries, FoundPage, QueryError, ScorePage, ScoreSearch, Search, Sink,
+    Store, Unavailable, ValueCount,
 };
 use crate::trace::{FoundTrace, SessionSummary, SummaryPage, TraceSummary};
 use crate::{OpenError, Policies, Settings};
+
+/// How long a purge waits for the outbox to be shipped.
+const SETTLING: Duration = Duration::from_secs(60);
+const NOT_SHIPPED: &str = "records that wait in the outbox could not be shipped in time: nothing was deleted, see \
+                           `weir outbox status`";
 
 /// Records in ClickHouse, by way of an outbox on this node.
 pub struct ClickHouseStore {
@@ -169,7 +175,12 @@ impl Store for ClickHouseStore {
     }
 
     fn purge(&self, doomed: Doomed) -> Answer<'_, u64> {
-        Box::pin(self.reader.purge(doomed))
+        Box::pin(async {
+            // What still waits in the outbox would come back.
+            let settled = tokio::time::timeout(SETTLING, self.settle());
+            settled.await.map_err(|_| QueryError::Unavailable(NOT_SHIPPED.to_owned()))??;
+            self.reader.purge(doomed).await
+        })
     }
 
     fn compact(&self) -> Answer<'_, u64> {

@@ -3,6 +3,8 @@
 //! Only text that is compiled in can be pushed; whatever a caller said goes in as a parameter that the server
 //! binds by its type. So no search can say anything to the engine but what it looks for.
 
+use std::fmt::Write;
+
 use clickhouse::Client;
 use clickhouse::query::Query;
 
@@ -104,7 +106,8 @@ impl Sql {
         let mut parts = self.text.split(MARK);
         text.push_str(parts.next().unwrap_or_default());
         for (n, (part, parameter)) in parts.zip(&self.parameters).enumerate() {
-            text.push_str(&format!("{{p{n}:{}}}", parameter.kind()));
+            // Writing to a string cannot fail.
+            write!(text, "{{p{n}:{}}}", parameter.kind()).unwrap_or_default();
             text.push_str(part);
         }
         let query = client.query_raw(&text);

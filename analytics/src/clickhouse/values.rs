@@ -43,7 +43,9 @@ pub(super) async fn values(
         let sql = counted(&stretch.matching(&conditions), field, &start);
         match asker.rows::<Seen>(&sql, walk.limit()).await {
             Ok(seen) => {
-                seen.into_iter().for_each(|seen| *counts.entry(seen.value).or_default() += seen.number);
+                for Seen { value, number } in seen {
+                    *counts.entry(value).or_default() += number;
+                }
                 walk.went_through(&stretch);
             }
             Err(Failure::Late) => walk.was_late().await?,

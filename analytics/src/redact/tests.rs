@@ -156,8 +156,7 @@ fn a_user_stays_one_user_without_being_named() {
 
 #[test]
 fn values_are_redacted_in_place() {
-    let mut value =
-        json!({"a@b.de": "c@d.de", "list": ["{\"x\":\"e\\u0040f.de\"}", 4_111_111_111_111_111_u64, true, 1.5]});
+    let mut value = json!({"a@b.de": "c@d.de", "list": ["{\"x\":\"e\\u0040f.de\"}", 4_111_111_111_111_111_u64, true, 1.5]});
     all().value(&mut value);
     assert_eq!(value, json!({"a@b.de": "[email]", "list": ["{\"x\":\"[email]\"}", "[card]", true, 1.5]}));
 }
