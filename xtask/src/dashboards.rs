@@ -37,7 +37,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()>
             Ok(())
         }
         [word] if word == "check" => {
-            let programs = workspace.build_release(&faults::PROGRAMS)?;
+            let programs = workspace.build_debug(&faults::PROGRAMS)?;
             check::run(workspace, &programs).map(|count| println!("{count} queries returned data"))
         }
         _ => bail!("it takes nothing, or `check`"),

@@ -57,8 +57,8 @@ pub(super) fn start_load(stage: &Stage, stream: bool, more: &[&str]) -> anyhow::
     let messages = json!([{ "role": "user", "content": "Does anything get lost?" }]);
     let request = json!({ "model": "mock-model", "messages": messages, "stream": stream });
     std::fs::write(&body, request.to_string())?;
-    let mut command: Command = stage.load(&body, more);
-    command.args(["--secs", &LOAD_SECONDS.to_string()]);
+    let mut command: Command = stage.load(more);
+    command.args(["--secs", &LOAD_SECONDS.to_string(), "--body"]).arg(&body);
     command.stdout(Stdio::piped()).spawn().context("cannot start the load generator")
 }
 

@@ -136,11 +136,11 @@ impl Stage {
         Ok(process)
     }
 
-    /// A command that loads the gateway with this body.
-    pub(crate) fn load(&self, body: &Path, more: &[&str]) -> Command {
+    /// A command that loads the gateway; it lacks bodies.
+    pub(crate) fn load(&self, more: &[&str]) -> Command {
         let mut command = Command::new(self.programs.join("load-generator"));
         command.args(["--url", &format!("http://{}/v1/chat/completions", self.listen)]);
-        command.args(["-H", &format!("Authorization: Bearer {API_KEY}"), "--body"]).arg(body).args(more);
+        command.args(["-H", &format!("Authorization: Bearer {API_KEY}")]).args(more);
         command
     }
 

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::prove::gateway::Stage;
 
+/// Different texts that take turns in a long load: so many that one batch holds none of them twice.
+const TEXTS: usize = 64;
 /// Connections that share the load.
 const CONNECTIONS: u32 = 32;
 
@@ -33,7 +35,7 @@ pub(crate) struct Loaded {
 impl Load {
     /// Starts `rate` calls a second for `seconds`.
     pub(crate) fn start(stage: &Stage, stream: bool, rate: u32, seconds: u32) -> anyhow::Result<Self> {
-        Self::start_saying(stage, "Does anything get lost?", stream, (rate, seconds))
+        Self::start_saying(stage, &["Does anything get lost?".to_owned()], stream, (rate, seconds))
     }
 
     /// The same, each call with some twenty kilobytes to say that do not compress.
@@ -43,24 +45,24 @@ impl Load {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             format!("{:013x} ", seed >> 12)
         };
-        let said: String = (0..1_500).map(|_| word()).collect();
+        let said: Vec<String> = (0..TEXTS).map(|_| (0..1_500).map(|_| word()).collect()).collect();
         Self::start_saying(stage, &said, false, (rate, seconds))
     }
 
-    fn start_saying(stage: &Stage, said: &str, stream: bool, load: (u32, u32)) -> anyhow::Result<Self> {
+    fn start_saying(stage: &Stage, said: &[String], stream: bool, load: (u32, u32)) -> anyhow::Result<Self> {
         let name = if stream { "stream" } else { "whole" };
-        let (body, ids) =
-            (stage.folder.join(format!("{name}.json")), stage.folder.join(format!("{name}.ids")));
-        let messages = json!([{ "role": "user", "content": said }]);
-        std::fs::write(
-            &body,
-            json!({ "model": "mock-model", "messages": messages, "stream": stream }).to_string(),
-        )?;
         let (rate, seconds) = (load.0.to_string(), load.1.to_string());
         let connections = CONNECTIONS.to_string();
-        let mut command: Command =
-            stage.load(&body, &["--conc", &connections, "--rate", &rate, "--secs", &seconds, "--ids"]);
-        command.arg(&ids);
+        let ids = stage.folder.join(format!("{name}.ids"));
+        let mut command: Command = stage.load(&["--conc", &connections, "--rate", &rate, "--secs", &seconds]);
+        command.arg("--ids").arg(&ids);
+        for (said, n) in said.iter().zip(0..) {
+            let body = stage.folder.join(format!("{name}-{n}.json"));
+            let messages = json!([{ "role": "user", "content": said }]);
+            let request = json!({ "model": "mock-model", "messages": messages, "stream": stream });
+            std::fs::write(&body, request.to_string())?;
+            command.arg("--body").arg(body);
+        }
         let generator = command.stdout(Stdio::piped()).spawn().context("cannot start the load generator")?;
         Ok(Self { generator, ids })
     }

@@ -14,6 +14,11 @@ const SILENCE: Duration = Duration::from_secs(30);
 const FAILURE: &[u8] =
     b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 17\r\nconnection: close\r\n\r\nCode: 999. broken";
 
+/// What poisoned rows hold. Nothing else holds four bytes of it, so that it stands as it is in LZ4 too.
+pub(crate) const POISON: &str = "q7Zx~pOiSoN~xZ7q";
+/// How ClickHouse refuses a row that breaks a constraint.
+const REFUSAL: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\nX-ClickHouse-Exception-Code: 469\r\ncontent-length: 66\r\nconnection: close\r\n\r\nCode: 469. DB::Exception: Constraint `sound` is violated at row 1.";
+
 /// What the proxy does to connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -28,6 +33,8 @@ pub(crate) enum Mood {
     Fails,
     /// Passes requests on and breaks off before the answer.
     SwallowsAnswers,
+    /// Refuses requests that hold [`POISON`] as ClickHouse refuses rows, and passes the others on.
+    RefusesPoison,
 }
 
 /// A running proxy; it ends with the process.
@@ -92,6 +99,9 @@ impl State {
     }
 
     fn serve(&self, mut client: TcpStream) -> std::io::Result<()> {
+        if self.is(Mood::RefusesPoison) {
+            return self.sift(&mut client);
+        }
         if !self.is(Mood::Passes) && !self.is(Mood::SwallowsAnswers) {
             return self.spoil(&mut client);
         }
@@ -119,6 +129,28 @@ impl State {
         Ok(())
     }
 
+    /// One request, read whole: refused if it is poisoned, else passed on with an end to its connection.
+    fn sift(&self, client: &mut TcpStream) -> std::io::Result<()> {
+        client.set_read_timeout(Some(SILENCE))?;
+        let (mut request, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+        while !is_whole(&request) {
+            let read = client.read(&mut buffer)?;
+            if read == 0 {
+                return Ok(());
+            }
+            request.extend_from_slice(&buffer[..read]);
+        }
+        if memchr::memmem::find(&request, POISON.as_bytes()).is_some() {
+            self.spoiled.fetch_add(1, Ordering::Relaxed);
+            return client.write_all(REFUSAL);
+        }
+        let mut server = TcpStream::connect(self.to)?;
+        server.write_all(&ending(&request))?;
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer)?;
+        client.write_all(&ending(&answer))
+    }
+
     fn spoil(&self, client: &mut TcpStream) -> std::io::Result<()> {
         self.spoiled.fetch_add(1, Ordering::Relaxed);
         if self.is(Mood::Stalls) {
@@ -134,9 +166,45 @@ impl State {
     }
 }
 
+/// A request or an answer which says that its connection ends with it.
+fn ending(message: &[u8]) -> Vec<u8> {
+    let (line, rest) = message.split_at(memchr::memmem::find(message, b"\r\n").unwrap_or_default());
+    [line, b"\r\nConnection: close", rest].concat()
+}
+
+/// Whether a request is there to its last byte: by its length, or its last chunk.
+fn is_whole(request: &[u8]) -> bool {
+    let Some(head) = memchr::memmem::find(request, b"\r\n\r\n") else { return false };
+    let (head, body) = (String::from_utf8_lossy(&request[..head]).to_ascii_lowercase(), &request[head + 4..]);
+    let header = |name: &str| {
+        head.lines()
+            .find_map(|line| line.split_once(':').filter(|(found, _)| *found == name))
+            .map(|(_, value)| value.trim())
+    };
+    match header("content-length").and_then(|length| length.parse::<usize>().ok()) {
+        Some(length) => body.len() >= length,
+        None => header("transfer-encoding").is_none() || body.ends_with(b"0\r\n\r\n"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_ends_by_its_length_or_its_last_chunk() {
+        for (whole, request) in [
+            (true, "GET / HTTP/1.1\r\n\r\n"),
+            (false, "GET / HTTP/1.1\r\n"),
+            (true, "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"),
+            (false, "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nabc"),
+            (true, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+            (false, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
+        ] {
+            assert_eq!(is_whole(request.as_bytes()), whole, "{request}");
+        }
+        assert_eq!(REFUSAL.split(|byte| *byte == b'\n').next_back().map(<[u8]>::len), Some(66));
+    }
 
     fn ask(proxy: &Proxy) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(proxy.address())?;
