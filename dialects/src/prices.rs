@@ -3,7 +3,9 @@
 //! The catalogue is a JSON file (`config/prices.json`, made by `cargo xtask prices`) of immutable rows: a row's id means
 //! its prices for ever. Operators lay a file of their own over it. A model without a row has an unknown price, never zero.
 
+mod compare;
 mod layer;
+mod listed;
 mod pattern;
 mod price;
 mod read;
@@ -16,7 +18,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use thiserror::Error;
 use vocab::Time;
 
+pub use compare::{Comparison, Disagreement, compare};
 use layer::{Layer, Prices};
+pub use listed::Listed;
 pub use price::Price;
 
 /// The most names that answers are kept for; rarer ones are looked for each time.
@@ -57,7 +61,23 @@ impl Catalogue {
 
     /// The price of `model` at `provider` when the clock shows `at`; `None` when it is unknown.
     pub fn find(&self, provider: &str, model: &str, at: Time) -> Option<Arc<Price>> {
-        self.prices(provider, model)?.at(at)
+        self.find_for(provider, model, at, None)
+    }
+
+    /// The same for a service tier (`flex`, `priority`, `batch`, `fast`, …); `None` is the standard one.
+    pub fn find_for(
+        &self,
+        provider: &str,
+        model: &str,
+        at: Time,
+        service: Option<&str>,
+    ) -> Option<Arc<Price>> {
+        self.prices(provider, model)?.at(at, service)
+    }
+
+    /// Every row, the operator's first, retired ones included.
+    pub fn rows(&self) -> impl Iterator<Item = Listed<'_>> {
+        self.layers.iter().flat_map(Layer::rows)
     }
 
     /// Whether the catalogue has a row for `model` at `provider`.

@@ -33,10 +33,18 @@ pub struct Facts {
     pub finish_reason: Option<Box<str>>,
     /// The model that the provider says answered.
     pub response_model: Option<Box<str>>,
+    /// The service tier the provider says it served the call at (`flex`, `priority`, `batch`, `fast`, …); `None` is the
+    /// standard one.
+    pub service: Option<Box<str>>,
     /// What the provider says the call cost.
     pub stated_cost: Option<NanoUsd>,
     /// Bytes of text and tool arguments seen, to estimate tokens from when nobody counted them.
     pub output_bytes: u64,
+}
+
+/// The tokens in a provider's usage object, as records keep it in `usage_raw`.
+pub fn read_usage(raw: &str) -> Option<Usage> {
+    usage::Report::read(raw).usage()
 }
 
 /// What one event of a stream is.
@@ -164,6 +172,14 @@ impl Facts {
         self.usage = Some(usage);
         self.usage_raw = Some(raw.into());
         self.stated_cost = report.stated_cost().or(self.stated_cost);
+        if let Some(service) = report.service() {
+            self.service = Some(service.into());
+        }
+    }
+
+    /// Keeps the last tier named: the first events may name what was asked for.
+    fn take_service(&mut self, tier: Text<'_>) {
+        self.service = usage::service(&tier.decode()).map(Into::into);
     }
 
     /// Keeps the first model named: later chunks repeat it.

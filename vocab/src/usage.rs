@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 
 /// The tokens one call used. `input` and `output` are totals; the other classes say how they split
-/// (cached, written and audio input are inside `input`; reasoning and audio output inside `output`).
+/// (cached, written, audio and image input are inside `input`; reasoning, audio and image output inside `output`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// All input tokens, cached ones included.
@@ -14,14 +14,26 @@ pub struct Usage {
     pub cached_input: u64,
     /// Input tokens written to the provider's prompt cache.
     pub cache_write: u64,
+    /// Those written to be kept for an hour: a part of `cache_write`, the rest is for minutes.
+    #[serde(default)]
+    pub cache_write_1h: u64,
     /// Audio tokens in the input.
     pub audio_input: u64,
+    /// Image tokens in the input.
+    #[serde(default)]
+    pub image_input: u64,
     /// All output tokens, reasoning included.
     pub output: u64,
     /// Output tokens spent on reasoning.
     pub reasoning: u64,
     /// Audio tokens in the output.
     pub audio_output: u64,
+    /// Image tokens in the output.
+    #[serde(default)]
+    pub image_output: u64,
+    /// Searches the provider ran, which cost a fee each; no tokens.
+    #[serde(default)]
+    pub searches: u64,
 }
 
 impl Usage {
@@ -45,6 +57,10 @@ impl AddAssign for Usage {
         self.output += other.output;
         self.reasoning += other.reasoning;
         self.audio_output += other.audio_output;
+        self.cache_write_1h += other.cache_write_1h;
+        self.image_input += other.image_input;
+        self.image_output += other.image_output;
+        self.searches += other.searches;
     }
 }
 

@@ -14,10 +14,19 @@ use super::price::Price;
 pub(super) struct Prices(pub(super) Arc<[Arc<Price>]>);
 
 impl Prices {
-    /// The price at `at`; the first one when none holds yet.
-    pub(super) fn at(&self, at: Time) -> Option<Arc<Price>> {
-        let holds = self.0.iter().rev().find(|price| price.validity.covers(at));
-        holds.or_else(|| self.0.first()).filter(|price| price.is_known()).map(Arc::clone)
+    /// The price at `at`; for the standard service the first one when none holds yet. A tier without a price of its own
+    /// has none: another tier's would be wrong.
+    pub(super) fn at(&self, at: Time, service: Option<&str>) -> Option<Arc<Price>> {
+        let of_tier = |price: &&Arc<Price>| !price.retired && price.service.as_deref() == service;
+        let mut prices = self.0.iter().filter(of_tier);
+        let first = prices.clone().next().filter(|_| service.is_none());
+        let holds = prices.rfind(|price| price.validity.covers(at));
+        holds.or(first).filter(|price| price.is_known()).map(Arc::clone)
+    }
+
+    /// Whether a model of this name is sold at all.
+    pub(super) fn is_sold(&self) -> bool {
+        self.0.iter().any(|price| !price.retired)
     }
 }
 
@@ -85,7 +94,9 @@ impl Layer {
     /// The models a provider has rows for.
     pub(super) fn models_of(&self, provider: &str) -> impl Iterator<Item = &str> {
         let provider = self.provider(&provider.to_lowercase());
-        provider.into_iter().flat_map(|provider| provider.models.iter().map(|model| &*model.name))
+        provider.into_iter().flat_map(|provider| {
+            provider.models.iter().filter(|model| model.prices.is_sold()).map(|model| &*model.name)
+        })
     }
 
     fn provider(&self, name: &str) -> Option<&Provider> {
@@ -102,10 +113,11 @@ impl Provider {
             .get(model)
             .and_then(|position| self.models.get(*position))
             .map(|model| model.prices.clone())
+            .filter(Prices::is_sold)
     }
 
     fn find(&self, model: &str) -> Option<Prices> {
-        let by_rule = || self.models.iter().find(|candidate| candidate.is_called(model));
+        let by_rule = || self.models.iter().find(|other| other.is_called(model) && other.prices.is_sold());
         self.exact(model).or_else(|| by_rule().map(|found| found.prices.clone()))
     }
 }

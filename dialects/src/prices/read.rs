@@ -57,6 +57,9 @@ struct Row {
     except: Vec<String>,
     source: Option<String>,
     from: Option<String>,
+    service: Option<String>,
+    #[serde(default)]
+    retired: bool,
     #[serde(default)]
     hours: Vec<(String, String)>,
     #[serde(default)]
@@ -81,10 +84,15 @@ struct RatesRow {
     input: Option<Amount>,
     cached_input: Option<Amount>,
     cache_write: Option<Amount>,
+    cache_write_1h: Option<Amount>,
     audio_input: Option<Amount>,
+    image_input: Option<Amount>,
     output: Option<Amount>,
     reasoning: Option<Amount>,
     audio_output: Option<Amount>,
+    image_output: Option<Amount>,
+    search: Option<Amount>,
+    request: Option<Amount>,
 }
 
 impl RatesRow {
@@ -94,10 +102,15 @@ impl RatesRow {
             input: nanos(&self.input),
             cached_input: nanos(&self.cached_input),
             cache_write: nanos(&self.cache_write),
+            cache_write_1h: nanos(&self.cache_write_1h),
             audio_input: nanos(&self.audio_input),
+            image_input: nanos(&self.image_input),
             output: nanos(&self.output),
             reasoning: nanos(&self.reasoning),
             audio_output: nanos(&self.audio_output),
+            image_output: nanos(&self.image_output),
+            search: nanos(&self.search),
+            request: nanos(&self.request),
         }
     }
 }
@@ -216,11 +229,12 @@ impl Shelf {
         let rates = row.rates.rates();
         let validity = validity(row)?;
         let source = row.source.as_deref().map_or_else(|| Arc::clone(&self.source), Arc::from);
+        let service = row.service.as_deref().map(Box::from);
         let id = match &row.id {
             Some(id) => id.as_str().into(),
-            None => own_id(row, &(&rates, &tiers, &validity)),
+            None => own_id(row, &(&rates, &tiers, &validity, &service)),
         };
-        Ok(Price { id, source, rates, tiers: tiers.into(), validity })
+        Ok(Price { id, source, rates, tiers: tiers.into(), validity, service, retired: row.retired })
     }
 
     fn finish(mut self) -> Layer {

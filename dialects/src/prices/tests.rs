@@ -148,6 +148,7 @@ fn a_class_without_a_price_costs_what_its_parent_does() {
         output: 100,
         reasoning: 40,
         audio_output: 50,
+        ..Usage::default()
     };
     assert_eq!(cost(&of(PLAIN), "p", "m", everything), Some(100 * 2_000 + 100 * 8_000));
     let apart =
@@ -329,4 +330,115 @@ fn the_documented_example_is_a_catalogue() {
     let catalogue = shipped().with_overrides(example).unwrap();
     assert_eq!(cost(&catalogue, "openai", "gpt-4.1-2025-04-14", tokens(1_000, 1_000)), Some(9_000_000));
     assert_eq!(cost(&catalogue, "local", "qwen", tokens(1_000, 1_000)), Some(0));
+}
+
+#[test]
+fn classes_tiers_and_services_cost_what_is_worked_out_by_hand() {
+    let hour = Usage { cached_input: 600, cache_write: 300, cache_write_1h: 200, ..tokens(1_000, 200) };
+    let long = Usage { cached_input: 150_000, cache_write: 300, cache_write_1h: 300, ..tokens(200_001, 100) };
+    let searched = Usage { searches: 3, ..tokens(1_000, 200) };
+    let drawn = Usage { image_input: 40, image_output: 272, ..tokens(50, 272) };
+    let heard = Usage { audio_input: 800, ..tokens(1_000, 100) };
+    let cached = Usage { cached_input: 600, reasoning: 150, ..tokens(1_000, 200) };
+    let cases = [
+        // $3 in, $0.30 cached, $3.75 and $6 written, $15 out: 300 + 180 + 375 + 1,200 + 3,000 millionths of a dollar.
+        ("anthropic", "claude-sonnet-4-5", hour, None, 5_055_000),
+        // Above 200,000, cached ones counted: 49,701 × 6 + 150,000 × 0.6 + 300 × 12 + 100 × 22.5 = 394,056.
+        ("anthropic", "claude-sonnet-4-5", long, None, 394_056_000),
+        // Three searches at $10 a thousand: 3,000 + 3,000 + 30,000.
+        ("anthropic", "claude-sonnet-4-5", searched, None, 36_000_000),
+        // Half of it in a batch: 1,000 × 1.5 + 200 × 7.5 = 3,000.
+        ("anthropic", "claude-sonnet-4-5", tokens(1_000, 200), Some("batch"), 3_000_000),
+        // $5 for words, $8 for pictures seen, $32 for pictures drawn: 10 × 5 + 40 × 8 + 272 × 32 = 9,074.
+        ("openai", "gpt-image-1.5", drawn, None, 9_074_000),
+        // $0.30 for words, $1 for sound: 200 × 0.3 + 800 × 1 + 100 × 2.5 = 1,110.
+        ("google", "gemini-2.5-flash", heard, None, 1_110_000),
+        // $1.25, $0.125, $10: 400 × 1.25 + 600 × 0.125 + 200 × 10 = 2,575; half as flex, twice with priority.
+        ("openai", "gpt-5-2025-08-07", cached, None, 2_575_000),
+        ("openai", "gpt-5-2025-08-07", cached, Some("flex"), 1_287_500),
+        ("openai", "gpt-5-2025-08-07", cached, Some("priority"), 5_150_000),
+    ];
+    for (provider, model, usage, service, nanos) in cases {
+        let price = shipped().find_for(provider, model, now(), service).unwrap();
+        assert_eq!(price.cost(&usage), Some(NanoUsd(nanos)), "{provider}/{model} {service:?}");
+    }
+}
+
+#[test]
+fn a_tier_without_a_price_of_its_own_is_unknown_and_never_anothers() {
+    let catalogue = of(r#"{"provider": "p", "model": "m", "input": "1", "output": "2"},
+           {"provider": "p", "model": "m", "service": "flex", "from": "2026-11-01", "input": "0.5", "output": "1"}"#);
+    let find =
+        |service, time| catalogue.find_for("p", "m", at(time), service).map(|price| price.id().clone());
+    let (day, before) = ("2026-11-20T00:00:00Z", "2026-10-01T00:00:00Z");
+    assert!(find(None, day).is_some() && find(Some("flex"), day).is_some());
+    assert_ne!(find(None, day), find(Some("flex"), day));
+    assert_eq!((find(Some("priority"), day), find(Some("flex"), before)), (None, None));
+}
+
+#[test]
+fn retired_rows_price_nothing_and_can_be_looked_up() {
+    let catalogue =
+        of(r#"{"id": "old", "provider": "p", "model": "m", "input": "1", "output": "2", "retired": true},
+           {"id": "new", "provider": "p", "model": "m", "input": "3", "output": "4"},
+           {"id": "gone", "provider": "p", "model": "n", "input": "3", "output": "4", "retired": true}"#);
+    assert_eq!(&**catalogue.find("p", "m", now()).unwrap().id(), "new");
+    assert!(catalogue.find("p", "n", now()).is_none() && !catalogue.sells("p", "n"));
+    assert_eq!(catalogue.models_of("p"), ["m"]);
+    let ids: Vec<_> = catalogue.rows().map(|row| (row.id.to_owned(), row.retired)).collect();
+    assert_eq!(ids, [("old".to_owned(), true), ("new".to_owned(), false), ("gone".to_owned(), true)]);
+}
+
+#[test]
+fn what_a_call_costs_by_itself_is_added_once() {
+    let catalogue = of(
+        r#"{"provider": "p", "model": "m", "input": "1", "output": "2", "request": "5000", "search": "10000"}"#,
+    );
+    assert_eq!(cost(&catalogue, "p", "m", tokens(10, 10)), Some(5_000_000 + 30_000));
+    let searched = Usage { searches: 2, ..tokens(0, 0) };
+    assert_eq!(cost(&catalogue, "p", "m", searched), Some(25_000_000));
+    assert_eq!(cost(&of(PLAIN), "p", "m", searched), None, "a fee nobody knows");
+}
+
+#[test]
+fn disagreements_with_litellm_are_told_by_model_and_field() {
+    let catalogue = Catalogue::parse(
+        r#"{"format": 1, "providers": [{"id": "google"}], "prices": [
+            {"provider": "openai", "model": "m", "input": "1", "cached_input": "0.1", "output": "2"},
+            {"provider": "openai", "model": "m", "service": "flex", "input": "0.4", "output": "1"},
+            {"provider": "google", "model": "g", "input": "1", "output": "2"}]}"#,
+    )
+    .unwrap();
+    let theirs = r#"{
+        "sample_spec": {"litellm_provider": "openai", "input_cost_per_token": 1},
+        "m": {"litellm_provider": "openai", "input_cost_per_token": 1e-6, "output_cost_per_token": 3e-6,
+              "cache_read_input_token_cost": 1.0000000001e-7, "input_cost_per_token_flex": 5e-7},
+        "gemini/g": {"litellm_provider": "gemini", "input_cost_per_token": 1e-06, "output_cost_per_token": 0.0},
+        "gemini/h": {"litellm_provider": "gemini", "input_cost_per_token": 1e-06},
+        "x/y": {"litellm_provider": "nobody", "input_cost_per_token": 1e-06}}"#;
+    let found = compare(&catalogue, theirs, now()).unwrap();
+    assert_eq!((found.models, found.fields, found.missing), (2, 5, vec!["google/h".to_owned()]));
+    let told: Vec<_> = found
+        .disagreements
+        .iter()
+        .map(|d| (&*d.model, d.field, d.ours / 1_000_000, d.theirs / 1_000_000))
+        .collect();
+    assert_eq!(told, [("m", "output", 2_000, 3_000), ("m", "input", 400, 500)]);
+    assert!(compare(&catalogue, "[]", now()).is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn classes_never_overlap_and_sum_up(counts in proptest::array::uniform11(0_u64..1_000)) {
+        let [input, cached, written, hour, audio_in, image_in, output, reasoning, audio_out, image_out, searches] = counts;
+        let usage = Usage {
+            input, cached_input: cached, cache_write: written, cache_write_1h: hour, audio_input: audio_in,
+            image_input: image_in, output, reasoning, audio_output: audio_out, image_output: image_out, searches,
+        };
+        let sum: u64 = price::Rates::default().tokens(&usage).iter().map(|(tokens, _)| tokens).sum();
+        proptest::prop_assert_eq!(sum, input + output);
+        // At one price for every class, a call costs its tokens.
+        let flat = of(r#"{"provider": "p", "model": "m", "input": "1", "output": "1", "search": 0}"#);
+        proptest::prop_assert_eq!(cost(&flat, "p", "m", usage), Some(((input + output) * 1_000) as i64));
+    }
 }

@@ -9,6 +9,7 @@ use crate::fault::{FailureClass, Fault};
 pub(super) struct Chunk<'a> {
     pub(super) model: Option<Text<'a>>,
     pub(super) usage: Option<&'a str>,
+    service: Option<Text<'a>>,
     pub(super) choices: Choices,
     /// The reason of the choice with the lowest index that ended here.
     pub(super) finish: Option<(u64, Text<'a>)>,
@@ -50,6 +51,7 @@ impl<'a> Chunk<'a> {
                 json.array(|json| self.choice(json))?;
             }
             "model" => self.model = json.text()?,
+            "service_tier" => self.service = json.text()?,
             "usage" => self.usage = json.raw()?.or(self.usage),
             "error" => self.error = json.raw()?.or(self.error),
             "object" => self.is_error = json.text()?.is_some_and(|object| object.is("error")),
@@ -129,6 +131,9 @@ impl<'a> Chunk<'a> {
         facts.output_bytes += self.text_bytes;
         if let Some(model) = self.model {
             facts.take_model(model);
+        }
+        if let Some(tier) = self.service {
+            facts.take_service(tier);
         }
         if let Some(usage) = self.usage {
             facts.take_usage(usage);

@@ -21,6 +21,7 @@ pub(super) struct Response<'a> {
     pub(super) status: Option<Text<'a>>,
     model: Option<Text<'a>>,
     usage: Option<&'a str>,
+    service: Option<Text<'a>>,
     incomplete: Option<Text<'a>>,
     has_calls: bool,
     text_bytes: u64,
@@ -111,6 +112,7 @@ impl<'a> Response<'a> {
                 "status" => response.status = json.text()?,
                 "model" => response.model = json.text()?,
                 "usage" => response.usage = json.raw()?,
+                "service_tier" => response.service = json.text()?,
                 "incomplete_details" => {
                     json.object(|json, key| {
                         if key != "reason" {
@@ -156,6 +158,9 @@ impl<'a> Response<'a> {
     pub(super) fn tell(&self, facts: &mut Facts) {
         if let Some(model) = self.model {
             facts.take_model(model);
+        }
+        if let Some(tier) = self.service {
+            facts.take_service(tier);
         }
         if let Some(usage) = self.usage {
             facts.take_usage(usage);

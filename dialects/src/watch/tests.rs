@@ -306,6 +306,7 @@ fn usage_is_read_from_every_spelling() {
                 output: 200,
                 reasoning: 150,
                 audio_output: 9,
+                ..Usage::default()
             },
         ),
         (
@@ -337,6 +338,31 @@ fn usage_is_read_from_every_spelling() {
         (
             json!({"prompt_tokens":10.0,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":50}}),
             Usage { input: 10, cached_input: 10, output: 2, ..Usage::default() },
+        ),
+        // Anthropic counts what its cache read and wrote beside its input.
+        (
+            json!({"input_tokens":100,"cache_read_input_tokens":600,"cache_creation_input_tokens":300,"output_tokens":50,
+            "cache_creation":{"ephemeral_5m_input_tokens":100,"ephemeral_1h_input_tokens":200},
+            "server_tool_use":{"web_search_requests":2},"service_tier":"standard"}),
+            Usage {
+                input: 1000,
+                cached_input: 600,
+                cache_write: 300,
+                cache_write_1h: 200,
+                output: 50,
+                searches: 2,
+                ..Usage::default()
+            },
+        ),
+        // Who resells it in OpenAI's words counts them within.
+        (
+            json!({"prompt_tokens":1000,"completion_tokens":50,"cache_read_input_tokens":600,"cache_creation_input_tokens":300}),
+            Usage { input: 1000, cached_input: 600, cache_write: 300, output: 50, ..Usage::default() },
+        ),
+        (
+            json!({"input_tokens":50,"input_tokens_details":{"text_tokens":10,"image_tokens":40},"output_tokens":272,
+            "output_tokens_details":{"image_tokens":272}}),
+            Usage { input: 50, image_input: 40, output: 272, image_output: 272, ..Usage::default() },
         ),
     ];
     for (raw, expected) in cases {
@@ -458,4 +484,31 @@ fn a_200_that_is_not_an_answer_is_a_fault() {
     let failed = br#"{"id":"r","status":"failed","error":{"code":"server_error","message":"sorry"}}"#;
     assert_eq!(read_whole(Endpoint::Responses, failed).unwrap_err().message, "sorry");
     assert!(read_whole(Endpoint::Passthrough, b"\x89PNG").is_ok());
+}
+
+#[test]
+fn the_tier_an_answer_was_served_at_is_told_and_the_standard_one_has_many_names() {
+    for (endpoint, body, service) in [
+        (Endpoint::ChatCompletions, r#"{"choices":[],"service_tier":"flex"}"#, Some("flex")),
+        (Endpoint::ChatCompletions, r#"{"choices":[],"service_tier":"default"}"#, None),
+        (Endpoint::ChatCompletions, r#"{"choices":[],"service_tier":null}"#, None),
+        (
+            Endpoint::Responses,
+            r#"{"status":"completed","output":[],"service_tier":"priority"}"#,
+            Some("priority"),
+        ),
+        (
+            Endpoint::Passthrough,
+            r#"{"usage":{"input_tokens":1,"output_tokens":1,"service_tier":"batch"}}"#,
+            Some("batch"),
+        ),
+        (
+            Endpoint::Passthrough,
+            r#"{"usage":{"input_tokens":1,"output_tokens":1,"service_tier":"standard","speed":"fast"}}"#,
+            Some("fast"),
+        ),
+    ] {
+        let facts = read_whole(endpoint, body.as_bytes()).unwrap();
+        assert_eq!(facts.service.as_deref(), service, "{body}");
+    }
 }

@@ -16,6 +16,16 @@ pub(super) struct Report {
     audio_input: Option<u64>,
     reasoning: Option<u64>,
     audio_output: Option<u64>,
+    written_1h: Option<u64>,
+    image_input: Option<u64>,
+    image_output: Option<u64>,
+    searches: Option<u64>,
+    /// Cache reads and writes that Anthropic counts beside its input.
+    read_beside: Option<u64>,
+    written_beside: Option<u64>,
+    /// Whether the input is called as Anthropic and OpenAI's responses call it.
+    is_input_named: bool,
+    service: Option<Box<str>>,
     cost: Option<NanoUsd>,
     upstream_cost: Option<NanoUsd>,
     is_byok: bool,
@@ -37,18 +47,31 @@ impl Report {
         if input.is_none() && self.output.is_none() {
             return None;
         }
-        let input = input.unwrap_or(0);
+        let beside =
+            [self.read_beside, self.written_beside].map(|tokens| tokens.filter(|_| self.is_input_named));
+        let input =
+            beside.iter().flatten().fold(input.unwrap_or(0), |sum, tokens| sum.saturating_add(*tokens));
         let output = self.output_with_reasoning(input);
-        let cached_input = self.cached.unwrap_or(0).min(input);
+        let cached_input = self.cached.or(self.read_beside).unwrap_or(0).min(input);
+        let cache_write = self.written.or(self.written_beside).unwrap_or(0).min(input - cached_input);
         Some(Usage {
             input,
             cached_input,
-            cache_write: self.written.unwrap_or(0).min(input - cached_input),
+            cache_write,
+            cache_write_1h: self.written_1h.unwrap_or(0).min(cache_write),
             audio_input: self.audio_input.unwrap_or(0).min(input),
+            image_input: self.image_input.unwrap_or(0).min(input),
             output,
             reasoning: self.reasoning.unwrap_or(0).min(output),
             audio_output: self.audio_output.unwrap_or(0).min(output),
+            image_output: self.image_output.unwrap_or(0).min(output),
+            searches: self.searches.unwrap_or(0),
         })
+    }
+
+    /// The tier the call was served at, where the usage says it.
+    pub(super) fn service(&self) -> Option<&str> {
+        self.service.as_deref()
     }
 
     /// What the provider says the call cost. For a caller's own key (`is_byok`) OpenRouter states its fee, and
@@ -68,7 +91,11 @@ impl Report {
 
     fn member(&mut self, json: &mut Cursor<'_>, key: &str) -> Result<(), NotJson> {
         match key {
-            "prompt_tokens" | "input_tokens" => count(json, &mut self.input),
+            "prompt_tokens" => count(json, &mut self.input),
+            "input_tokens" => {
+                self.is_input_named = true;
+                count(json, &mut self.input)
+            }
             "completion_tokens" | "output_tokens" => count(json, &mut self.output),
             "total_tokens" => count(json, &mut self.total),
             // DeepSeek counts cache hits beside the details, Moonshot at the top.
@@ -78,13 +105,40 @@ impl Report {
                 "cached_tokens" => count(json, &mut self.cached),
                 "cache_write_tokens" => count(json, &mut self.written),
                 "audio_tokens" => count(json, &mut self.audio_input),
+                "image_tokens" => count(json, &mut self.image_input),
                 _ => json.skip(),
             }),
             "completion_tokens_details" | "output_tokens_details" => each(json, |json, key| match key {
                 "reasoning_tokens" => count(json, &mut self.reasoning),
                 "audio_tokens" => count(json, &mut self.audio_output),
+                "image_tokens" => count(json, &mut self.image_output),
                 _ => json.skip(),
             }),
+            _ => self.anthropic_member(json, key),
+        }
+    }
+
+    /// Anthropic's own members, which services that resell its models pass on.
+    fn anthropic_member(&mut self, json: &mut Cursor<'_>, key: &str) -> Result<(), NotJson> {
+        match key {
+            "cache_read_input_tokens" => count(json, &mut self.read_beside),
+            "cache_creation_input_tokens" => count(json, &mut self.written_beside),
+            "cache_creation" => each(json, |json, key| match key {
+                "ephemeral_1h_input_tokens" => count(json, &mut self.written_1h),
+                _ => json.skip(),
+            }),
+            "server_tool_use" => each(json, |json, key| match key {
+                "web_search_requests" => count(json, &mut self.searches),
+                _ => json.skip(),
+            }),
+            "service_tier" | "speed" => {
+                let word = json.text()?.map(|word| word.decode().into_owned());
+                // A fast answer at the standard tier is a fast answer.
+                if let Some(service) = word.as_deref().and_then(service) {
+                    self.service = Some(service.into());
+                }
+                Ok(())
+            }
             _ => self.cost_member(json, key),
         }
     }
@@ -105,6 +159,12 @@ impl Report {
             _ => json.skip(),
         }
     }
+}
+
+/// The service a tier's name stands for; `None` for the standard one.
+pub(super) fn service(tier: &str) -> Option<&str> {
+    let standard = ["", "auto", "default", "standard", "standard_only", "on_demand", "not_available"];
+    (!standard.contains(&tier)).then_some(tier)
 }
 
 fn each<'a>(

@@ -49,6 +49,7 @@ fn read_usage(body: &[u8]) -> Result<Facts, NotJson> {
         match key {
             "usage" => json.raw()?.into_iter().for_each(|raw| facts.take_usage(raw)),
             "model" => json.text()?.into_iter().for_each(|model| facts.take_model(model)),
+            "service_tier" => json.text()?.into_iter().for_each(|tier| facts.take_service(tier)),
             _ => json.skip()?,
         }
         Ok(())

@@ -10,6 +10,7 @@ import ast
 import collections
 import hashlib
 import json
+import os
 import re
 import sys
 import zipfile
@@ -20,20 +21,26 @@ CLASSES = {
     "input_mtok": "input",
     "cache_read_mtok": "cached_input",
     "cache_write_mtok": "cache_write",
+    "cache_write_1h_mtok": "cache_write_1h",
     "input_audio_mtok": "audio_input",
+    "input_image_mtok": "image_input",
     "output_mtok": "output",
     "output_reasoning_mtok": "reasoning",
     "output_audio_mtok": "audio_output",
+    "output_image_mtok": "image_output",
 }
+# Fees by the thousand; ours are by the million, as tokens are.
+FEES = {"web_searches_kcount": "search", "requests_kcount": "request"}
 # Prices that can be left out of a row: fees for a tool the caller may use, and finer splits of a class we count as one.
 SIDE_PRICES = {
-    "web_searches_kcount": "fees for web searches",
     "storage_searches_kcount": "fees for file searches",
-    "cache_write_1h_mtok": "one-hour cache writes (priced as five-minute ones)",
     "cache_audio_read_mtok": "cached audio (priced as cached text)",
+    "cache_image_read_mtok": "cached images (priced as cached text)",
 }
-# Images and video in the input; harmless for embeddings, which are texts in OpenAI's dialect.
-MEDIA_INPUT = {"input_image_mtok", "input_video_mtok"}
+# Video in the input; harmless for embeddings, which are texts in OpenAI's dialect.
+MEDIA_INPUT = {"input_video_mtok"}
+# Variants of a price, by what they depend on: the service tier a call was served at.
+SERVICES = {"service_tier", "processing", "speed"}
 # What Weir's built-in provider charges, so that the demo has costs to show.
 DEMO = [
     {"model": "demo-small", "input": 150_000_000, "cached_input": 75_000_000, "output": 600_000_000},
@@ -183,20 +190,27 @@ def rates_at(prices, start):
 
 def row_of(prices):
     row = rates_at(prices, -1)
+    for key, name in FEES.items():
+        if prices.get(key) is not None:
+            row[name] = nanos(prices[key] * 1000)
     starts = {tier["start"] for price in prices.values() if isinstance(price, dict) for tier in price["tiers"]}
     if starts:
-        row["tiers"] = [{"above": start, **rates_at(prices, start)} for start in sorted(starts)]
+        fees = {name: row[name] for name in FEES.values() if name in row}
+        row["tiers"] = [{"above": start, **rates_at(prices, start), **fees} for start in sorted(starts)]
     return row
 
 
 def is_whole(prices):
     """Whether what the catalogue can say of these prices is enough to name a cost."""
-    odd = set(prices) - set(CLASSES) - set(SIDE_PRICES)
+    odd = set(prices) - set(CLASSES) - set(FEES) - set(SIDE_PRICES)
     if not prices:
         leave_out("entries without a price")
         return False
     if odd and not (odd <= MEDIA_INPUT and "output_mtok" not in prices):
         leave_out("prices with a part that is not counted: " + ", ".join(sorted(odd)))
+        return False
+    if "input_mtok" not in prices and "requests_kcount" in prices:
+        leave_out("prices by the call alone")
         return False
     if "input_mtok" not in prices:
         raise SystemExit(f"prices without one for input: {prices}")
@@ -223,8 +237,13 @@ def rows_of(provider, model):
     for entry in conditional or [{"prices": {}}]:
         rows.append({**head, **conditioned(entry)})
     for variant in model.get("price_variants") or []:
-        for key in variant["when"]:
-            leave_out(f"price variants by {key}")
+        ((key, service),) = variant["when"].items() if len(variant["when"]) == 1 else [(None, None)]
+        if service == "default":
+            continue  # The standard price itself.
+        if key in SERVICES:
+            rows.append({**head, "service": service, **conditioned(variant)})
+        else:
+            leave_out("price variants by " + " and ".join(variant["when"]))
     return with_ids(merged(rows))
 
 
@@ -260,7 +279,7 @@ def bare(row):
 def with_ids(rows):
     """An id that changes when anything about the price does: a recorded id never means another price."""
     for row in rows:
-        told = {key: value for key, value in row.items() if key not in ("match", "except")}
+        told = {key: value for key, value in row.items() if key not in ("match", "except", "retired")}
         digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         yield {"id": f"{row['provider']}/{row['model']}#{digest[:8]}", **row}
 
@@ -288,6 +307,14 @@ def lines(rows):
     return ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
 
 
+def rows_before(catalogue):
+    """The rows of the catalogue as it stands: records keep their ids, so none may vanish."""
+    if not os.path.exists(catalogue):
+        return []
+    with open(catalogue, encoding="utf-8") as old:
+        return json.load(old)["prices"]
+
+
 def main(wheel, catalogue, licence):
     with zipfile.ZipFile(wheel) as archive:
         providers = providers_of(archive.read("genai_prices/data.py").decode())
@@ -299,12 +326,16 @@ def main(wheel, catalogue, licence):
     priced = {row["provider"] for row in rows}
     heads = [provider_row(provider) for provider in providers if provider["id"] in priced] + [{"id": "demo"}]
     source = f"genai-prices {version} (https://pypi.org/project/genai-prices), MIT"
+    known = {row["id"] for row in rows}
+    past = [row for row in rows_before(catalogue) if row["id"] not in known]
+    rows += [{**row, "retired": True} for row in past]
     with open(catalogue, "w", encoding="utf-8") as out:
         out.write(f'{{\n"format":1,\n"source":{json.dumps(source)},\n')
         out.write('"unit":"nano-dollars per million tokens",\n')
         out.write(f'"providers":[\n{lines(heads)}\n],\n"prices":[\n{lines(rows)}\n]\n}}\n')
     with open(licence, "w", encoding="utf-8") as out:
         out.write(f"prices.json is converted from {source}.\nIts licence:\n\n{licence_text}")
+    print(f"{len(past)} prices hold no longer; they are kept for what was recorded under their ids")
     print(f"{len(rows)} prices of {len(heads)} providers from {source}")
     for what, count in sorted(left_out.items()):
         print(f"  left out {count:>4}  {what}")
