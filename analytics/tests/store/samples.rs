@@ -85,6 +85,7 @@ pub(crate) fn full(seconds: i64) -> Record {
             output: 50,
             reasoning: 20,
             audio_output: 2,
+            ..Usage::default()
         }),
         usage_raw: Some(r#"{"prompt_tokens":100}"#.into()),
         usage_source: UsageSource::Provider,

@@ -45,6 +45,7 @@ fn random(chance: &mut Chance) -> Record {
         output: chance.below(900),
         reasoning: chance.below(50),
         audio_output: chance.below(2),
+        ..Usage::default()
     };
     let prompt =
         chance.one(&[None, Some(("support/reply", 7)), Some(("support/reply", 8)), Some(("greet", 1))]);
