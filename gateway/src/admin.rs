@@ -14,6 +14,7 @@ mod given;
 mod keys;
 mod labels;
 mod permission;
+mod prices;
 mod prompts;
 mod records;
 mod rendering;
@@ -115,6 +116,7 @@ fn routes() -> OpenApiRouter<Admin> {
         .merge(feedback_links::routes())
         .merge(reports::routes())
         .merge(views::routes())
+        .merge(prices::routes())
         .merge(records::routes())
         .merge(alerts::routes())
         .merge(webhooks::routes())

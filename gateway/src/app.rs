@@ -147,7 +147,8 @@ fn gauge(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn catalogue(config: &Config) -> anyhow::Result<Catalogue> {
+/// The shipped prices, with the operator's own above them.
+pub fn catalogue(config: &Config) -> anyhow::Result<Catalogue> {
     let shipped = Catalogue::parse(SHIPPED_PRICES).context("the shipped price catalogue is damaged")?;
     let Some(path) = &config.prices else { return Ok(shipped) };
     let text = std::fs::read_to_string(path)

@@ -8,9 +8,11 @@ pub mod export;
 pub mod key;
 pub mod migrate;
 pub mod outbox;
+pub mod prices;
 pub mod prompt;
 pub mod records;
 pub mod report;
+pub mod reprice;
 pub mod serve;
 mod table;
 pub mod trace;
@@ -79,6 +81,18 @@ enum Command {
         connection: Connection,
         #[command(flatten)]
         report: report::Report,
+    },
+    /// Holds the price catalogue against another one.
+    Prices {
+        #[command(subcommand)]
+        command: prices::Command,
+    },
+    /// Prints what recorded calls would cost by today's prices.
+    Reprice {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(flatten)]
+        reprice: reprice::Reprice,
     },
     /// Deletes records, and gives room back to the disk.
     Records {
@@ -162,6 +176,8 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Export { connection, export } => export.run(&connection.open()?)?,
         Command::Trace { connection, trace } => trace.run(&connection.open()?)?,
         Command::Report { connection, report } => report.run(&connection.open()?)?,
+        Command::Prices { command } => prices::run(command)?,
+        Command::Reprice { connection, reprice } => reprice.run(&connection.open()?)?,
         Command::Records { connection, command } => records::run(&connection.open()?, command)?,
         Command::Outbox { connection, command } => outbox::run(connection, command)?,
         Command::Migrate(migrate) => migrate.run()?,

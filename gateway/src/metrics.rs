@@ -30,6 +30,8 @@ const OUTCOMES: [Outcome; 8] = [
     Outcome::Internal,
 ];
 const ENDPOINTS: usize = 5;
+const UNPRICED_HELP: &str =
+    "Calls whose cost is unknown: no price for the model, its tier, or a class of its tokens.";
 const PROMPT_HELP: &str = "Calls by prompt version and how they ended.";
 const FIRING_HELP: &str = "Firing alerts; only the node that judges them counts any.";
 const DELIVERIES_HELP: &str = "Tries to deliver events by result: delivered, retried, given_up.";
@@ -44,6 +46,7 @@ pub struct Metrics {
     first_token: HistogramVec,
     tokens: IntCounterVec,
     cost: CounterVec,
+    unpriced: IntCounterVec,
     attempts: IntCounterVec,
     prompt_requests: Option<IntCounterVec>,
     /// Calls between their first byte and their last.
@@ -96,6 +99,7 @@ impl Metrics {
             )?,
             tokens: made.counters("weir_tokens_total", TOKENS_HELP, &["provider", "model", "class"])?,
             cost: made.cost()?,
+            unpriced: made.counters("weir_unpriced_calls_total", UNPRICED_HELP, &["provider", "model"])?,
             attempts: made.counters(
                 "weir_upstream_attempts_total",
                 "Tries upstream by result: ok, or the class of failure.",
@@ -223,6 +227,11 @@ impl RouteMetrics {
         #[expect(clippy::cast_precision_loss, reason = "a metric is a float; records keep the exact amount")]
         let dollars = cost.0 as f64 / 1e9;
         self.metrics.cost.with_label_values(&[&*self.provider, &*self.model]).inc_by(dollars.max(0.0));
+    }
+
+    /// Counts a call whose cost is unknown.
+    pub fn unpriced(&self) {
+        self.metrics.unpriced.with_label_values(&[&*self.provider, &*self.model]).inc();
     }
 
     fn endpoint(&self, endpoint: Endpoint) -> &EndpointMetrics {

@@ -82,11 +82,22 @@ impl Router {
     }
 
     /// The price of what `model` at the route's provider used; of the model that answered, where it is known.
-    pub fn price(&self, route: &Route, response_model: Option<&str>, at: Time) -> Option<Arc<Price>> {
+    /// `service` is the tier it was served at.
+    pub fn price(
+        &self,
+        route: &Route,
+        response_model: Option<&str>,
+        service: Option<&str>,
+        at: Time,
+    ) -> Option<Arc<Price>> {
         let provider = route.provider.price_name();
-        response_model
-            .and_then(|model| self.catalogue.find(provider, model, at))
-            .or_else(|| self.catalogue.find(provider, &route.model, at))
+        let find = |model: &str| self.catalogue.find_for(provider, model, at, service);
+        response_model.and_then(find).or_else(|| find(&route.model))
+    }
+
+    /// The prices calls are reckoned with.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
     }
 
     /// Every model name callers can use here, with who serves it: aliases first, then each provider's own.

@@ -26,7 +26,7 @@ use vocab::Time;
 use crate::bounded::{self, Unread};
 use body::SendBody;
 use pool::Lease;
-pub use provider::{Provider, Providers};
+pub use provider::{Provider, Providers, price_name};
 
 /// The most of an error answer that is read.
 const ERROR_ANSWER_BYTES: usize = 1024 * 1024;

@@ -1,6 +1,7 @@
 //! Rows of a catalogue as they are shown: for looking up what a recorded price id meant.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use vocab::Time;
 
 use super::layer::{Layer, Model, Provider};
@@ -44,6 +45,16 @@ fn prices_of(model: &Model) -> impl Iterator<Item = &Price> {
 }
 
 impl<'a> Listed<'a> {
+    /// Nano-dollars per million of each class, null where it costs what its parent does.
+    pub fn rates(&self) -> Value {
+        json!(self.rates)
+    }
+
+    /// Other rates above a number of input tokens.
+    pub fn tiers(&self) -> Value {
+        json!(self.tiers)
+    }
+
     fn of(provider: &'a Provider, model: &'a Model, price: &'a Price) -> Self {
         Self {
             id: &price.id,

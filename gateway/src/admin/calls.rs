@@ -19,6 +19,7 @@ use super::permission::{Allowed, Operate, Read};
 use super::searched::SearchPage;
 use crate::arriving;
 use crate::refusal::{Kind, Refusal};
+use crate::start;
 use documented::{Call, CallPage};
 
 pub(super) use export::EXPORTS;
@@ -116,7 +117,8 @@ async fn forget_calls(
         return Err(Refusal::new(Kind::InvalidRequest, message).param("user"));
     }
     arriving::settled(&admin.app).await?;
-    let doomed = Doomed { project: Some(allowed.project), user: Some(user.clone()), ..Doomed::default() };
+    let stored = start::stored_user(&admin.app.config.records, &allowed.project, &user);
+    let doomed = Doomed { project: Some(allowed.project), user: Some(stored), ..Doomed::default() };
     let deleted_calls = admin.app.store.purge(doomed).await?;
     tracing::info!(deleted_calls, who = %allowed.who.owner, "deleted an end user's records");
     Ok(Json(Forgotten { user, deleted_calls }))

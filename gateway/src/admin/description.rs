@@ -66,6 +66,7 @@ pub(super) fn base() -> OpenApi {
         ("scores", "Judgements of calls, traces and sessions"),
         ("reports", "Numbers over calls"),
         ("views", "Saved searches and reports"),
+        ("prices", "What calls are reckoned with"),
         ("records", "How the keeping of records goes"),
         ("alerts", "What is watched, how it stands, who is told"),
         ("webhooks", "Where events are sent, and how that went"),

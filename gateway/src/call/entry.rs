@@ -36,6 +36,9 @@ const COPY_BYTES: usize = 64 * 1024;
 /// Bytes of text that make a token, on average, where nobody counted.
 const BYTES_PER_TOKEN: u64 = 4;
 
+/// The `price_id` of a cost that the provider stated itself.
+pub const STATED_PRICE: &str = "stated";
+
 /// A call's record being written. Dropping it files it: as cancelled, unless [`Entry::ended`] said otherwise.
 pub struct Entry {
     app: Arc<App>,
@@ -231,8 +234,12 @@ impl Entry {
         record.usage_raw = facts.usage_raw;
         record.finish_reason = facts.finish_reason;
         record.response_model = facts.response_model;
-        let price = app.router.price(&route, record.response_model.as_deref(), record.started);
-        record.price_id = price.as_ref().map(|price| Arc::clone(price.id()));
+        let (model, service) = (record.response_model.as_deref(), facts.service.as_deref());
+        let price = app.router.price(&route, model, service, record.started);
+        record.price_id = match facts.stated_cost {
+            Some(_) => Some(STATED_PRICE.into()),
+            None => price.as_ref().map(|price| Arc::clone(price.id())),
+        };
         let priced = || price.as_ref().zip(record.usage).and_then(|(price, usage)| price.cost(&usage));
         record.cost = facts.stated_cost.or_else(priced);
         if let Some(attempt) = record.attempts.last_mut() {
@@ -241,8 +248,11 @@ impl Entry {
         if let Some(usage) = &record.usage {
             route.metrics.tokens(usage);
         }
-        if let Some(cost) = record.cost {
-            route.metrics.cost(cost);
+        match record.cost {
+            Some(cost) => route.metrics.cost(cost),
+            // What is passed through unread need not be anything with a price.
+            None if record.endpoint == Endpoint::Passthrough && estimated.is_some() => {}
+            None => route.metrics.unpriced(),
         }
     }
 

@@ -41,6 +41,15 @@ const KNOWN: [(Endpoint, &str); 4] = [
     (Endpoint::Embeddings, "/embeddings"),
 ];
 
+/// The name the price catalogue may know a provider by. One of the plain `openai` kind at some other address serves who
+/// knows what under OpenAI's names, so it is priced only under its own.
+pub fn price_name(provider: &config::Provider) -> &str {
+    match provider.kind {
+        config::ProviderKind::OpenAi if !provider.base_url.contains("api.openai.com") => &provider.name,
+        kind => kind.as_str(),
+    }
+}
+
 impl Provider {
     /// Prepares the provider; opens no connection yet.
     pub fn new(settings: config::Provider, limits: &config::Limits, clock: &Clock) -> anyhow::Result<Self> {
@@ -68,15 +77,9 @@ impl Provider {
         &self.settings
     }
 
-    /// The name the price catalogue may know it by. A provider of the plain `openai` kind at some other address
-    /// serves who knows what under OpenAI's names, so it is priced only under its own.
+    /// The name the price catalogue may know it by.
     pub fn price_name(&self) -> &str {
-        match self.settings.kind {
-            config::ProviderKind::OpenAi if !self.settings.base_url.contains("api.openai.com") => {
-                &self.settings.name
-            }
-            kind => kind.as_str(),
-        }
+        price_name(&self.settings)
     }
 
     /// Whether it is asked for models nobody listed.
