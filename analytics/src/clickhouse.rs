@@ -62,7 +62,7 @@ use crate::trace::{FoundTrace, SessionSummary, SummaryPage, TraceSummary};
 use crate::{OpenError, Policies, Settings};
 
 /// How long a purge waits for the outbox to be shipped.
-const SETTLING: Duration = Duration::from_secs(60);
+const SETTLING: Duration = Duration::from_mins(1);
 const NOT_SHIPPED: &str = "records that wait in the outbox could not be shipped in time: nothing was deleted, see \
                            `weir outbox status`";
 
