@@ -11,6 +11,7 @@
 mod batch;
 mod block;
 mod figures;
+pub(crate) mod frame;
 mod keep;
 mod open;
 mod poison;
@@ -32,7 +33,7 @@ pub use self::keep::Keep;
 pub use self::poison::{PoisonedRow, Which};
 pub use self::status::status;
 
-use self::batch::Packer;
+use self::batch::Chunk;
 use self::figures::{Figures, Size};
 use self::open::Open;
 use self::room::Room;
@@ -84,7 +85,6 @@ struct Shared {
     file: HeldFile,
     sync_full: bool,
     clock: Clock,
-    packer: Mutex<Packer>,
     writing: Mutex<Writing>,
     room: Room,
     figures: Mutex<Figures>,
@@ -108,7 +108,6 @@ impl Outbox {
         let file = HeldFile::take(&settings.path, &schema::FORMAT)?;
         let unavailable = |reason: String| OpenError::Unavailable { path: settings.path.clone(), reason };
         let (open, set_aside) = Open::on(&file, settings.sync_full, clock)?;
-        let packer = Packer::new().map_err(|error| unavailable(error.to_string()))?;
         let reserve = beside(&settings.path, "-reserve");
         let room = Room::new(settings.bytes, reserve, settings.reserve_bytes, clock.clone());
         let mut figures = Figures::default();
@@ -116,7 +115,6 @@ impl Outbox {
         let shared = Shared {
             sync_full: settings.sync_full,
             clock: clock.clone(),
-            packer: Mutex::new(packer),
             writing: Mutex::new(Writing::Closed),
             figures: Mutex::new(figures),
             arrived: Notify::new(),
@@ -141,17 +139,12 @@ impl Outbox {
 
     /// Commits all rows or none. On an error the same rows may be offered again, made as [`Outbox::keep`] says
     /// then: after a full disk they are to be narrower.
-    pub fn commit(&self, mut batch: Batch) -> Result<(), Unavailable> {
-        let mut packed = Vec::with_capacity(batch.chunks.len());
-        for chunk in &mut batch.chunks {
-            let size = Size {
-                rows: chunk.counted_rows(),
-                plain_bytes: chunk.plain_bytes() as u64,
-                ..Size::default()
-            };
-            let tables = lock(&self.0.packer).pack(chunk).map_err(|error| Unavailable(error.to_string()))?;
-            packed.push((size, tables));
-        }
+    pub fn commit(&self, batch: Batch) -> Result<(), Unavailable> {
+        let pack = |chunk: &Chunk| {
+            let (rows, plain_bytes) = (chunk.counted_rows(), chunk.plain_bytes() as u64);
+            (Size { rows, plain_bytes, ..Size::default() }, chunk.pack())
+        };
+        let packed: Vec<_> = batch.chunks.iter().map(pack).collect();
         let added = self.0.write(|open| open.add(batch.layout, &packed))?;
         let mut figures = self.0.figures();
         figures.shed(&batch.shed);

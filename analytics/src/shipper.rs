@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 use vocab::Clock;
 
 use self::course::Course;
-use crate::outbox::{BlockId, Outbox, Table};
+use crate::outbox::{BlockId, Outbox, Table, frame};
 
 /// How long is gone on when the gateway stops; what has not arrived by then waits for the next start.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
@@ -37,8 +37,17 @@ pub struct Shipment<'a> {
     pub layout: u32,
     /// How many they are.
     pub rows: u64,
-    /// The rows, encoded, one after the other.
-    pub bytes: &'a [u8],
+    /// The rows, encoded, one after the other, in ClickHouse's compressed frames (LZ4).
+    pub packed: &'a [u8],
+}
+
+impl Shipment<'_> {
+    /// The rows as they were encoded; `None` when they are damaged.
+    pub fn plain(&self) -> Option<Vec<u8>> {
+        let mut plain = Vec::new();
+        frame::unpack(self.packed, &mut plain).ok()?;
+        Some(plain)
+    }
 }
 
 /// Takes rows. Asked on the shipper's own thread and runtime: connections made here are not to be shared with

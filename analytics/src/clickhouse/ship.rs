@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use clickhouse::Compression;
 
 use super::connection::{Connection, within};
 use super::schema::{self, literal, quoted};
@@ -14,7 +15,7 @@ use super::trouble::{Blame, Trouble};
 use crate::outbox::BlockId;
 use crate::shipper::{Destination, Refused, Shipment, Shipping};
 
-/// Bytes compressed and sent at a time.
+/// Bytes sent at a time.
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// How long the connection may take no more of a block.
 const SEND: Duration = Duration::from_secs(30);
@@ -100,12 +101,15 @@ async fn send(connection: &Connection, shipment: Shipment<'_>) -> clickhouse::er
     };
     let names: Vec<_> = columns.iter().map(|(name, _)| quoted(name)).collect();
     let sql = format!("INSERT INTO {} ({}) FORMAT RowBinary", shipment.table.as_str(), names.join(", "));
-    let mut insert = connection.client().insert_formatted_with(sql).with_timeouts(Some(SEND), Some(END));
+    // The rows are packed already, as the server reads them.
+    let client = connection.client().clone().with_compression(Compression::None);
+    let mut insert = client.insert_formatted_with(sql).with_timeouts(Some(SEND), Some(END));
     for (name, value) in SETTINGS {
         insert = insert.with_setting(*name, *value);
     }
-    let mut insert = insert.with_setting("insert_deduplication_token", shipment.block.to_string());
-    for chunk in shipment.bytes.chunks(CHUNK_BYTES) {
+    let token = shipment.block.to_string();
+    let mut insert = insert.with_setting("insert_deduplication_token", token).with_setting("decompress", "1");
+    for chunk in shipment.packed.chunks(CHUNK_BYTES) {
         insert.send(Bytes::copy_from_slice(chunk)).await?;
     }
     insert.end().await

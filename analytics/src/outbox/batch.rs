@@ -1,24 +1,18 @@
 //! Rows on their way into the outbox: encoded for the destination, kept apart by table, packed table by table.
 //!
-//! A packed table is one zstd frame with a checksum, so that damage is noticed: the rows, then a trailer with each
-//! row's length, by which a poisoned row can be found and set aside alone.
+//! A packed table begins with the length of each row, by which a poisoned row can be found and set aside alone; then
+//! comes one frame ([`super::frame`]) with the rows.
 
-use std::io::{self, Cursor};
-
+use cityhash_rs::cityhash_102_128;
 use serde::Serialize;
-use zstd::bulk::{Compressor, Decompressor};
-use zstd::zstd_safe::CParameter;
 
+use super::frame::{self, Damaged};
 use crate::store::Shed;
 
-/// Level 1 is the fastest; higher ones cost the writer more than they save the disk.
-const LEVEL: i32 = 1;
 /// A part of a batch is packed by itself once it has this many bytes.
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
-/// More than this is never packed together, whatever a damaged length says.
-const LONGEST_PLAIN_BYTES: usize = 1 << 30;
-/// Bytes at the end of a packed table that say how many rows there are and how long the lengths are.
-const FOOT_BYTES: usize = 8;
+/// Before the lengths: how many rows there are, how many bytes their lengths take, and the lengths' checksum.
+const HEAD_BYTES: usize = 16;
 
 /// A table of the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -137,115 +131,92 @@ impl Rows {
         let end = |rows: usize| rows.checked_sub(1).map_or(0, |last| self.ends[last]);
         &self.bytes[end(from)..end(to)]
     }
-}
 
-/// Packs tables.
-pub(super) struct Packer(Compressor<'static>);
-
-impl Packer {
-    pub(super) fn new() -> io::Result<Self> {
-        let mut compressor = Compressor::new(LEVEL)?;
-        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
-        Ok(Self(compressor))
-    }
-
-    /// Packs each table of the chunk that has rows; in the order of the tables' numbers.
-    pub(super) fn pack(&mut self, chunk: &mut Chunk) -> io::Result<[Option<Vec<u8>>; 5]> {
-        let mut packed = [const { None }; 5];
-        for (rows, packed) in chunk.tables.iter_mut().zip(&mut packed) {
-            if !rows.ends.is_empty() {
-                *packed = Some(self.pack_rows(rows)?);
-            }
+    /// Packs the rows.
+    pub(super) fn pack(&self) -> Vec<u8> {
+        let mut packed = vec![0; HEAD_BYTES];
+        let mut from = 0;
+        for &end in &self.ends {
+            add_length(end - from, &mut packed);
+            from = end;
         }
-        Ok(packed)
-    }
-
-    pub(super) fn pack_rows(&mut self, rows: &mut Rows) -> io::Result<Vec<u8>> {
-        let plain_bytes = rows.bytes.len();
-        add_trailer(rows);
-        let packed = self.0.compress(&rows.bytes);
-        rows.bytes.truncate(plain_bytes);
+        let lengths = &packed[HEAD_BYTES..];
+        let (lengths_bytes, checksum) = (lengths.len() as u32, cityhash_102_128(lengths) as u64);
+        packed[..4].copy_from_slice(&(self.ends.len() as u32).to_le_bytes());
+        packed[4..8].copy_from_slice(&lengths_bytes.to_le_bytes());
+        packed[8..HEAD_BYTES].copy_from_slice(&checksum.to_le_bytes());
+        frame::pack(&self.bytes, &mut packed);
         packed
     }
 }
 
-/// The lengths as LEB128, then how many rows there are and how many bytes their lengths take.
-fn add_trailer(rows: &mut Rows) {
-    let begin = rows.bytes.len();
-    let mut from = 0;
-    for &end in &rows.ends {
-        let mut length = end - from;
-        from = end;
-        while length >= 0x80 {
-            rows.bytes.push(length as u8 | 0x80);
-            length >>= 7;
-        }
-        rows.bytes.push(length as u8);
+impl Chunk {
+    /// Packs each table that has rows; in the order of the tables' numbers.
+    pub(super) fn pack(&self) -> [Option<Vec<u8>>; 5] {
+        self.tables.each_ref().map(|rows| (!rows.ends.is_empty()).then(|| rows.pack()))
     }
-    let lengths_bytes = (rows.bytes.len() - begin) as u32;
-    rows.bytes.extend((rows.ends.len() as u32).to_le_bytes());
-    rows.bytes.extend(lengths_bytes.to_le_bytes());
 }
 
-/// Unpacks tables.
-pub(super) struct Unpacker(Decompressor<'static>);
+/// Rows of one table, packed: frames as they are shipped, and where each row ends once they are unpacked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct PackedRows {
+    pub(super) frames: Vec<u8>,
+    pub(super) ends: Vec<usize>,
+}
 
-impl Unpacker {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self(Decompressor::new()?))
-    }
-
-    /// Adds what a packed table holds to `rows`. On damage `rows` is as it was.
-    pub(super) fn unpack(&mut self, packed: &[u8], rows: &mut Rows) -> Result<(), Damaged> {
-        let (bytes_before, rows_before) = (rows.bytes.len(), rows.ends.len());
-        let unpacked = self.unpack_onto(packed, rows);
-        if unpacked.is_err() {
-            rows.bytes.truncate(bytes_before);
-            rows.ends.truncate(rows_before);
+impl PackedRows {
+    /// Adds what a packed table holds, proved by its checksums. On damage nothing is added.
+    pub(super) fn add(&mut self, packed: &[u8]) -> Result<(), Damaged> {
+        let rows_before = self.ends.len();
+        let added = self.try_add(packed);
+        if added.is_err() {
+            self.ends.truncate(rows_before);
         }
-        unpacked
+        added
     }
 
-    fn unpack_onto(&mut self, packed: &[u8], rows: &mut Rows) -> Result<(), Damaged> {
-        let plain_bytes = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten().ok_or(Damaged)?;
-        let plain_bytes = usize::try_from(plain_bytes).map_err(|_| Damaged)?;
-        if plain_bytes > LONGEST_PLAIN_BYTES {
+    fn try_add(&mut self, packed: &[u8]) -> Result<(), Damaged> {
+        let (head, rest) = packed.split_first_chunk::<HEAD_BYTES>().ok_or(Damaged)?;
+        let number =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
+        let (mut lengths, frame) = rest.split_at_checked(number(4)).ok_or(Damaged)?;
+        if (cityhash_102_128(lengths) as u64).to_le_bytes() != head[8..] {
             return Err(Damaged);
         }
-        let begin = rows.bytes.len();
-        rows.bytes.reserve(plain_bytes);
-        let mut end = Cursor::new(&mut rows.bytes);
-        end.set_position(begin as u64);
-        self.0.decompress_to_buffer(packed, &mut end).map_err(|_| Damaged)?;
-        take_trailer(rows, begin).ok_or(Damaged)
+        let begin = self.ends.last().copied().unwrap_or_default();
+        let mut end = begin;
+        for _ in 0..number(0) {
+            end += take_length(&mut lengths).ok_or(Damaged)?;
+            self.ends.push(end);
+        }
+        if end != begin + frame::check(frame)? || !lengths.is_empty() {
+            return Err(Damaged);
+        }
+        self.frames.extend_from_slice(frame);
+        Ok(())
+    }
+
+    /// The rows, unpacked.
+    pub(super) fn unpack(&self) -> Result<Rows, Damaged> {
+        let mut bytes = Vec::with_capacity(self.ends.last().copied().unwrap_or_default());
+        frame::unpack(&self.frames, &mut bytes)?;
+        Ok(Rows { bytes, ends: self.ends.clone() })
     }
 }
 
-/// A packed table that does not unpack to what it was.
-#[derive(Debug)]
-pub(super) struct Damaged;
-
-/// Cuts the trailer off and adds the ends it tells; `None` when it does not fit the rows.
-fn take_trailer(rows: &mut Rows, begin: usize) -> Option<()> {
-    let added = rows.bytes.get(begin..)?;
-    let (rest, foot) = added.split_at_checked(added.len().checked_sub(FOOT_BYTES)?)?;
-    let (count, lengths_bytes) = foot.split_at(4);
-    let number = |bytes: &[u8]| Some(u32::from_le_bytes(bytes.try_into().ok()?) as usize);
-    let (count, lengths_bytes) = (number(count)?, number(lengths_bytes)?);
-    let (plain, mut lengths) = rest.split_at_checked(rest.len().checked_sub(lengths_bytes)?)?;
-    let mut end = begin;
-    for _ in 0..count {
-        end = end.checked_add(take_length(&mut lengths)?)?;
-        rows.ends.push(end);
+/// Adds a number as LEB128.
+fn add_length(mut length: usize, out: &mut Vec<u8>) {
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
     }
-    let fits = end == begin + plain.len() && lengths.is_empty();
-    rows.bytes.truncate(end.min(begin + plain.len()));
-    fits.then_some(())
+    out.push(length as u8);
 }
 
 fn take_length(lengths: &mut &[u8]) -> Option<usize> {
     let mut length = 0;
-    for shift in (0..usize::BITS).step_by(7) {
+    // Rows have no more than 4 GiB.
+    for shift in (0..32).step_by(7) {
         let (&byte, rest) = lengths.split_first()?;
         *lengths = rest;
         length |= usize::from(byte & 0x7f) << shift;
@@ -271,13 +242,13 @@ mod tests {
     #[test]
     fn what_is_packed_unpacks_to_the_same_rows_one_after_the_other() {
         let long = vec![b'x'; 70_000];
-        let mut batch = batch(&[(Table::Bodies, &long), (Table::Bodies, b""), (Table::Bodies, b"abc")]);
-        let packed = Packer::new().unwrap().pack(&mut batch.chunks[0]).unwrap();
+        let batch = batch(&[(Table::Bodies, &long), (Table::Bodies, b""), (Table::Bodies, b"abc")]);
+        let packed = batch.chunks[0].pack();
         let packed = packed[Table::Bodies as usize].as_ref().unwrap();
-        let mut rows = Rows::default();
-        let mut unpacker = Unpacker::new().unwrap();
-        unpacker.unpack(packed, &mut rows).unwrap();
-        unpacker.unpack(packed, &mut rows).unwrap();
+        let mut both = PackedRows::default();
+        both.add(packed).unwrap();
+        both.add(packed).unwrap();
+        let rows = both.unpack().unwrap();
         assert_eq!(rows.ends, [70_000, 70_000, 70_003, 140_003, 140_003, 140_006]);
         assert_eq!(rows.slice(2, 3), b"abc");
         assert_eq!(rows.slice(0, 3), [&long[..], b"abc"].concat());
@@ -285,20 +256,20 @@ mod tests {
     }
 
     #[test]
-    fn any_damaged_byte_is_noticed_and_leaves_the_rows_before_alone() {
-        let mut rows = Rows { bytes: (0..200).collect(), ends: vec![50, 200] };
-        let packed = Packer::new().unwrap().pack_rows(&mut rows).unwrap();
-        let mut unpacker = Unpacker::new().unwrap();
+    fn any_damaged_byte_is_noticed_and_adds_nothing() {
+        let packed = Rows { bytes: (0..200).collect(), ends: vec![50, 200] }.pack();
+        let mut into = PackedRows::default();
+        into.add(&packed).unwrap();
+        let before = into.clone();
         for at in 0..packed.len() {
             let mut damaged = packed.clone();
             damaged[at] ^= 0x55;
-            let mut into = rows.clone();
-            assert!(unpacker.unpack(&damaged, &mut into).is_err(), "byte {at}");
-            assert_eq!(into, rows);
+            assert!(into.add(&damaged).is_err(), "byte {at}");
+            assert_eq!(into, before);
         }
-        let mut into = rows.clone();
-        assert!(unpacker.unpack(&packed[..packed.len() - 3], &mut into).is_err());
-        assert_eq!(into, rows);
+        assert!(into.add(&packed[..packed.len() - 3]).is_err());
+        assert!(into.add(b"short").is_err());
+        assert_eq!(into, before);
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Blocks: the oldest batches, sealed under an id that is written down before anything is sent.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, TransactionBehavior, params};
 use vocab::{Id, Time};
 
-use super::batch::{Damaged, Rows, Table};
+use super::batch::{PackedRows, Rows, Table};
 use super::figures::{BLOCK_BYTES, BLOCK_ROWS, Size};
+use super::frame::{self, Damaged};
 use super::open::{self, Open, read_size};
 use super::{BlockId, Outbox, lock};
 use crate::store::Unavailable;
@@ -34,7 +37,9 @@ pub(crate) struct Block {
     /// Whether it was sealed before this process began: nobody knows whether it was sent.
     pub(crate) resumed: bool,
     sealed: Sealed,
-    tables: [Rows; 5],
+    tables: [PackedRows; 5],
+    /// The same unpacked, once a table had to be cut.
+    unpacked: [OnceLock<Rows>; 5],
     /// For each batch and table, the batch's number and the index of its first row.
     starts: [Vec<(i64, usize)>; 5],
     parts: Vec<Part>,
@@ -72,9 +77,29 @@ struct Part {
 }
 
 impl Block {
-    /// The rows of a piece.
-    pub(crate) fn rows(&self, piece: &Piece) -> &[u8] {
-        self.tables[piece.table as usize].slice(piece.from, piece.to)
+    /// The rows of a piece in frames.
+    pub(crate) fn packed(&self, piece: &Piece) -> Result<Cow<'_, [u8]>, Unavailable> {
+        let rows = &self.tables[piece.table as usize];
+        if piece.from == 0 && piece.to == rows.ends.len() {
+            return Ok(Cow::Borrowed(&rows.frames));
+        }
+        let mut packed = Vec::new();
+        frame::pack(&self.plain(piece)?, &mut packed);
+        Ok(Cow::Owned(packed))
+    }
+
+    /// The rows of a piece as they were encoded.
+    pub(crate) fn plain(&self, piece: &Piece) -> Result<Vec<u8>, Unavailable> {
+        let unpacked = &self.unpacked[piece.table as usize];
+        let rows = match unpacked.get() {
+            Some(rows) => rows,
+            None => {
+                let rows = self.tables[piece.table as usize].unpack();
+                let rows = rows.map_err(|Damaged| Unavailable("a block does not unpack".to_owned()))?;
+                unpacked.get_or_init(|| rows)
+            }
+        };
+        Ok(rows.slice(piece.from, piece.to).to_owned())
     }
 
     /// What of a table is still to be sent.
@@ -170,6 +195,7 @@ impl Outbox {
             resumed,
             sealed,
             tables: Default::default(),
+            unpacked: Default::default(),
             starts: Default::default(),
             parts: self.0.write(|open| open.parts())?,
         };
@@ -288,7 +314,7 @@ impl Open {
     }
 
     /// Reads the first batch from this number on into the block, and says where the next one may be.
-    fn read_batch(&mut self, seq: i64, block: &mut Block) -> rusqlite::Result<Option<i64>> {
+    fn read_batch(&self, seq: i64, block: &mut Block) -> rusqlite::Result<Option<i64>> {
         let mut query = self.db.prepare_cached(
             "SELECT seq, calls, attempts, bodies, spans, scores FROM batch
              WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq LIMIT 1",
@@ -299,7 +325,7 @@ impl Open {
         for (at, (rows, starts)) in block.tables.iter_mut().zip(&mut block.starts).enumerate() {
             if let Some(packed) = row.get_ref(at + 1)?.as_blob_or_null()? {
                 starts.push((seq, rows.ends.len()));
-                self.unpacker.unpack(packed, rows).map_err(|Damaged| damaged())?;
+                rows.add(packed).map_err(|Damaged| damaged())?;
             }
         }
         Ok(Some(seq + 1))

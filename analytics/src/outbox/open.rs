@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use vocab::{Clock, Time};
 
-use super::batch::Unpacker;
 use super::figures::{Added, Size};
 use super::schema::PAGE_BYTES;
 use crate::OpenError;
@@ -29,7 +28,6 @@ const STEP_PAGES: i64 = 256;
 /// Dropped in this order: the log is brought home when nothing is written any more.
 pub(super) struct Open {
     pub(super) db: Connection,
-    pub(super) unpacker: Unpacker,
     pub(super) checkpointer: Checkpointer,
     log: PathBuf,
     sync_full: bool,
@@ -62,7 +60,6 @@ impl Open {
         }
         let mut open = Self {
             db,
-            unpacker: Unpacker::new()?,
             checkpointer: Checkpointer::start(file)?,
             log: beside(&file.path, "-wal"),
             sync_full,

@@ -5,11 +5,11 @@ use rusqlite::{Connection, TransactionBehavior, params, params_from_iter};
 use serde::Serialize;
 use vocab::Time;
 
+use super::Outbox;
 use super::batch::{Rows, Table};
 use super::block::{Block, Piece};
 use super::figures::{Added, Size};
 use super::open::{self, Open};
-use super::{Outbox, lock};
 use crate::store::Unavailable;
 
 /// So many rows are kept aside; with more, blocks wait as if the destination were away, because by then it is
@@ -100,7 +100,8 @@ impl Outbox {
             return Ok(false);
         }
         let reason = shortened(reason);
-        self.0.write(|open| open.set_poisoned(block, piece, reason))?;
+        let row = block.plain(piece)?;
+        self.0.write(|open| open.set_poisoned(block.layout, piece, &row, reason))?;
         self.0.figures().poisoned += 1;
         tracing::error!(
             table = piece.table.as_str(),
@@ -111,10 +112,8 @@ impl Outbox {
     }
 
     fn recommit(&self, row: &PoisonedRow) -> Result<(), Unavailable> {
-        let mut rows = Rows { bytes: row.row.clone(), ends: vec![row.row.len()] };
+        let packed = Rows { bytes: row.row.clone(), ends: vec![row.row.len()] }.pack();
         let mut tables = [const { None }; 5];
-        let packed =
-            lock(&self.0.packer).pack_rows(&mut rows).map_err(|error| Unavailable(error.to_string()))?;
         let size = Size {
             rows: u64::from(row.table.is_counted()),
             plain_bytes: row.row.len() as u64,
@@ -133,19 +132,13 @@ impl Outbox {
 }
 
 impl Open {
-    fn set_poisoned(&mut self, block: &Block, piece: &Piece, reason: &str) -> rusqlite::Result<()> {
+    fn set_poisoned(&mut self, layout: u32, piece: &Piece, row: &[u8], reason: &str) -> rusqlite::Result<()> {
         let at = self.clock.now();
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         tx.prepare_cached(
             "INSERT INTO poisoned (target, layout, at, reason, row) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![
-            piece.table.as_str(),
-            block.layout,
-            at.micros(),
-            reason,
-            block.rows(piece)
-        ])?;
+        .execute(params![piece.table.as_str(), layout, at.micros(), reason, row])?;
         // A block of one row is no part: what of it is done says the part put in its place.
         tx.prepare_cached(
             "INSERT INTO part (id, target, from_place, to_place, done) VALUES (?1, ?2, 0, 0, 1)

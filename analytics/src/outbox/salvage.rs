@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::batch::{Rows, Unpacker};
+use super::batch::PackedRows;
 use super::figures::Size;
 use super::open::{self, Open, PackedTables, read_size};
 use crate::store::{Salvaged, SetAside};
@@ -48,7 +48,6 @@ impl Open {
     fn salvage(&mut self, path: &Path) -> Option<Salvaged> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let damaged = Connection::open_with_flags(path, flags).ok()?;
-        let mut unpacker = Unpacker::new().ok()?;
         let mut salvaged = Salvaged { rows: 0, lost_batches: Some(0) };
         self.copy_rest(&damaged, "block", "slot, id, first, last, sealed_at");
         self.copy_rest(&damaged, "part", "id, target, from_place, to_place, done");
@@ -58,7 +57,7 @@ impl Open {
         };
         let (mut whole, mut missed) = (Vec::new(), 0);
         for seq in tried {
-            if let Ok(Some(found)) = read(&damaged, seq, &mut unpacker) {
+            if let Ok(Some(found)) = read(&damaged, seq) {
                 missed = 0;
                 whole.push(found);
             } else {
@@ -143,7 +142,7 @@ fn numbers(damaged: &Connection) -> Option<Numbers> {
 }
 
 /// Reads one batch and proves each of its tables; `Ok(None)` when there is none of this number.
-fn read(damaged: &Connection, seq: i64, unpacker: &mut Unpacker) -> rusqlite::Result<Option<Found>> {
+fn read(damaged: &Connection, seq: i64) -> rusqlite::Result<Option<Found>> {
     let mut query = damaged.prepare_cached(
         "SELECT rows, plain_bytes, packed_bytes, committed_at, layout, calls, attempts, bodies, spans, scores
          FROM batch WHERE seq = ?1",
@@ -156,9 +155,8 @@ fn read(damaged: &Connection, seq: i64, unpacker: &mut Unpacker) -> rusqlite::Re
         Ok(Found { seq, layout: row.get(4)?, size: read_size(row)?, tables })
     });
     let Some(found) = found.optional()? else { return Ok(None) };
-    let mut rows = Rows::default();
     for packed in found.tables.iter().flatten() {
-        unpacker.unpack(packed, &mut rows).map_err(|_| rusqlite::Error::InvalidQuery)?;
+        PackedRows::default().add(packed).map_err(|_| rusqlite::Error::InvalidQuery)?;
     }
     Ok(Some(found))
 }

@@ -123,8 +123,9 @@ impl<'a> Course<'a> {
         if matches!(self.fates.get(&key), Some(Fate::Arrived)) {
             return Ok(None);
         }
+        let packed = block.packed(piece).map_err(Ended::Outbox)?;
         loop {
-            match self.offer_once(block, piece).await {
+            match self.offer_once(block, piece, &packed).await {
                 Ok(()) => break,
                 Err(Refused::Rejected(reason)) => return Ok(Some(reason)),
                 Err(Refused::Away(reason)) => self.away(reason).await?,
@@ -139,13 +140,13 @@ impl<'a> Course<'a> {
         Ok(None)
     }
 
-    async fn offer_once(&mut self, block: &Block, piece: &Piece) -> Result<(), Refused> {
+    async fn offer_once(&mut self, block: &Block, piece: &Piece, packed: &[u8]) -> Result<(), Refused> {
         let shipment = Shipment {
             table: piece.table,
             block: piece.id,
             layout: block.layout,
             rows: (piece.to - piece.from) as u64,
-            bytes: block.rows(piece),
+            packed,
         };
         let now = self.clock.monotonic();
         let first = match self.fates.get(&(piece.table, piece.id)) {

@@ -6,7 +6,7 @@ use vocab::{Id, NanoUsd, Time, Usage};
 use super::super::encode::Encoder;
 use super::super::scratch::Scratch;
 use super::*;
-use crate::outbox::Table;
+use crate::outbox::{Table, frame};
 use crate::policy::Policy;
 use crate::record::{Outcome, Record};
 use crate::row::Row;
@@ -27,11 +27,17 @@ fn calls(started: &[Time], retention: Option<Duration>) -> Vec<u8> {
         let row = Row::new(&record, "node", &policy, false);
         Encoder::default().call(&row, &mut rows);
     }
-    rows
+    packed(&rows)
 }
 
-fn shipment(block: BlockId, bytes: &[u8]) -> Shipment<'_> {
-    Shipment { table: Table::Calls, block, layout: schema::LAYOUT, rows: 1, bytes }
+fn packed(rows: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    frame::pack(rows, &mut packed);
+    packed
+}
+
+fn shipment(block: BlockId, packed: &[u8]) -> Shipment<'_> {
+    Shipment { table: Table::Calls, block, layout: schema::LAYOUT, rows: 1, packed }
 }
 
 fn now() -> Time {
@@ -64,7 +70,7 @@ async fn a_block_sent_twice_is_there_once_and_so_are_its_roll_ups() {
 async fn what_cannot_be_read_is_the_rows_fault() {
     let scratch = Scratch::new();
     let ship = Ship::new(scratch.connect());
-    let refused = ship.insert(shipment(Id::at(now()), b"\x07default nonsense")).await.unwrap_err();
+    let refused = ship.insert(shipment(Id::at(now()), &packed(b"\x07default nonsense"))).await.unwrap_err();
     assert!(matches!(refused, Refused::Rejected(_)), "{refused}");
     assert_eq!(scratch.value("SELECT count() FROM calls").await, "0");
     scratch.drop().await;
