@@ -117,6 +117,10 @@ impl Sink for ClickHouseStore {
         }
     }
 
+    fn has_room(&self) -> bool {
+        self.outbox.has_room()
+    }
+
     fn close(&self) {
         self.shipper.lock().unwrap_or_else(PoisonError::into_inner).close();
     }

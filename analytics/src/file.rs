@@ -5,6 +5,7 @@ pub(crate) mod checkpoint;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub(crate) struct Format {
 pub(crate) struct HeldFile {
     pub(crate) path: PathBuf,
     pub(crate) format: &'static Format,
+    /// Whether commits are to wait for the disk itself.
+    sync_full: AtomicBool,
     _lock: File,
 }
 
@@ -57,10 +60,18 @@ impl HeldFile {
         }
         let lock = private().open(beside(path, "-lock")).map_err(|error| unavailable(&error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), format, _lock: lock }),
+            Ok(()) => {
+                let sync_full = AtomicBool::new(false);
+                Ok(Self { path: path.to_owned(), format, sync_full, _lock: lock })
+            }
             Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
             Err(fs::TryLockError::Error(error)) => Err(unavailable(&error)),
         }
+    }
+
+    /// Has commits wait for the disk itself, on connections opened from now on.
+    pub(crate) fn sync_fully(&self) {
+        self.sync_full.store(true, Ordering::Relaxed);
     }
 
     /// Opens the file for writing. A damaged one is set aside first.
@@ -108,6 +119,9 @@ impl HeldFile {
             _ => return Err(Fault::Refused(OpenError::Foreign { path: self.path.clone() })),
         }
         (self.format.write_ahead)(&db).map_err(|error| self.fault(&error))?;
+        if self.sync_full.load(Ordering::Relaxed) {
+            db.pragma_update(None, "synchronous", "FULL").map_err(|error| self.fault(&error))?;
+        }
         Ok(db)
     }
 

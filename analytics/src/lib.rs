@@ -95,8 +95,11 @@ impl Analytics {
             let scheme = settings.url.split(':').next().unwrap_or_default().to_owned();
             return Err(OpenError::NotSupported { scheme });
         };
-        let store: Arc<dyn Store> = Arc::new(sqlite::SqliteStore::open(&path, settings.clock.clone())?);
-        Self::record_into(store, &settings, &path)
+        let store = sqlite::SqliteStore::open(&path, settings.clock.clone())?;
+        if settings.outbox.sync_full {
+            store.sync_fully();
+        }
+        Self::record_into(Arc::new(store), &settings, &path)
     }
 
     fn record_into(store: Arc<dyn Store>, settings: &Settings, path: &Path) -> Result<Self, OpenError> {

@@ -139,6 +139,7 @@ impl Outbox {
 
     /// Commits all rows or none. On an error the same rows may be offered again, made as [`Outbox::keep`] says
     /// then: after a full disk they are to be narrower.
+    #[expect(clippy::needless_pass_by_value, reason = "a batch is committed once")]
     pub fn commit(&self, batch: Batch) -> Result<(), Unavailable> {
         let pack = |chunk: &Chunk| {
             let (rows, plain_bytes) = (chunk.counted_rows(), chunk.plain_bytes() as u64);

@@ -103,6 +103,15 @@ impl SqliteStore {
         })
     }
 
+    /// Has commits wait until they are on the disk itself, so that a power cut loses nothing either.
+    pub fn sync_fully(&self) {
+        if let Writing::Open(open) = &*lock(&self.writing) {
+            open.file.sync_fully();
+            // One that cannot be told is told when the file is next opened.
+            open.appender.db.pragma_update(None, "synchronous", "FULL").unwrap_or_default();
+        }
+    }
+
     /// Lets the file grow to so many pages of 8 KiB and no further; `None` takes the limit away. Rows that would
     /// make it longer are refused as on a full disk.
     pub fn limit_pages(&self, pages: Option<u32>) {

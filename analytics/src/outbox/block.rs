@@ -91,14 +91,12 @@ impl Block {
     /// The rows of a piece as they were encoded.
     pub(crate) fn plain(&self, piece: &Piece) -> Result<Vec<u8>, Unavailable> {
         let unpacked = &self.unpacked[piece.table as usize];
-        let rows = match unpacked.get() {
-            Some(rows) => rows,
-            None => {
-                let rows = self.tables[piece.table as usize].unpack();
-                let rows = rows.map_err(|Damaged| Unavailable("a block does not unpack".to_owned()))?;
-                unpacked.get_or_init(|| rows)
-            }
-        };
+        if unpacked.get().is_none() {
+            let rows = self.tables[piece.table as usize].unpack();
+            let rows = rows.map_err(|Damaged| Unavailable("a block does not unpack".to_owned()))?;
+            unpacked.get_or_init(|| rows);
+        }
+        let rows = unpacked.get_or_init(Rows::default);
         Ok(rows.slice(piece.from, piece.to).to_owned())
     }
 

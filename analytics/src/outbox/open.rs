@@ -42,6 +42,9 @@ impl Open {
         clock: &Clock,
     ) -> Result<(Self, Option<SetAside>), OpenError> {
         let unavailable = |reason: String| OpenError::Unavailable { path: file.path.clone(), reason };
+        if sync_full {
+            file.sync_fully();
+        }
         let (db, set_aside) = file.open(clock)?;
         let open = Self::with(db, file, sync_full, clock);
         let mut open = open.map_err(|error| unavailable(error.to_string()))?;
@@ -55,9 +58,6 @@ impl Open {
         sync_full: bool,
         clock: &Clock,
     ) -> Result<Self, Box<dyn std::error::Error>> {
-        if sync_full {
-            db.pragma_update(None, "synchronous", "FULL")?;
-        }
         let mut open = Self {
             db,
             checkpointer: Checkpointer::start(file)?,

@@ -170,7 +170,7 @@ impl<'a> Course<'a> {
 
     async fn set_aside(&mut self, block: &Block, piece: &Piece, reason: &str) -> Result<(), Ended> {
         while !self.outbox.set_poisoned(block, piece, reason).map_err(Ended::Outbox)? {
-            let full = "too many rows are set aside already: look at them with `weir outbox status`";
+            let full = "too many rows are set aside already: look at them with `weir outbox poisoned`";
             self.away(format!("{full}; the last one was refused because {reason}")).await?;
         }
         self.recovered();

@@ -3,7 +3,7 @@
 use std::fs;
 
 use analytics::outbox::{self, Table};
-use analytics::{OpenError, Outbox};
+use analytics::{OpenError, Outbox, OutboxSettings};
 use rusqlite::Connection;
 
 use crate::{Bench, batch, path, settings};
@@ -72,6 +72,18 @@ async fn an_empty_outbox_gives_its_room_back() {
     let left = fs::metadata(path(bench.folder.path())).unwrap().len();
     assert!(left < 20 << 20, "{left} bytes left");
     assert_eq!(bench.fake.rows(Table::Bodies).len(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_synced_outbox_does_all_the_same() {
+    let mut bench = Bench::new();
+    bench.outbox.close();
+    let folder = tempfile::tempdir().unwrap();
+    let synced = OutboxSettings { sync_full: true, ..settings(folder.path()) };
+    (bench.outbox, _) = Outbox::open(&synced, &bench.clock).unwrap();
+    bench.commit(0..10);
+    bench.drain().await;
+    assert_eq!(bench.fake.rows(Table::Calls), (0..10).collect::<Vec<_>>());
 }
 
 #[cfg(unix)]
