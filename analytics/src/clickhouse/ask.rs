@@ -6,7 +6,7 @@ use std::time::Duration;
 use clickhouse::{RowOwned, RowRead};
 use vocab::Clock;
 
-use super::connection::{Connection, within};
+use super::connection::Connection;
 use super::sql::Sql;
 use super::trouble::Trouble;
 use crate::store::QueryError;
@@ -17,6 +17,8 @@ pub(super) const BUDGET: Duration = Duration::from_secs(1);
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// How much longer than the server may take its answer is waited for.
 const GRACE: Duration = Duration::from_secs(5);
+/// What a statement that changes something may take: deletes go through all parts of a table.
+const CHANGE: Duration = Duration::from_mins(10);
 /// Bytes one question may hold in the server's memory.
 const MEMORY_BYTES: &str = "4000000000";
 /// Rows one answer may have; every statement has a tighter limit of its own.
@@ -92,11 +94,19 @@ impl Asker {
         rows.into_iter().next().ok_or_else(|| Failure::Away("the server gave no answer".to_owned()))
     }
 
-    /// Runs a statement that changes something.
+    /// Runs a statement that changes something, to its end.
     pub(super) async fn run(&self, sql: &Sql) -> Result<(), Failure> {
         self.ready().await?;
-        let query = sql.query(self.connection.client());
-        within(query.execute()).await.map_err(failure)
+        let query = sql
+            .query(self.connection.client())
+            // What is summed up again may come to what it was before, and must go in all the same.
+            .with_setting("insert_deduplicate", "0")
+            // Replicas may look at each other's tables for what to delete: calls go last, so all see the same.
+            .with_setting("allow_nondeterministic_mutations", "1");
+        match tokio::time::timeout(CHANGE, query.execute()).await {
+            Ok(done) => done.map_err(|error| failure(Trouble::of(&error))),
+            Err(_) => Err(Failure::Late),
+        }
     }
 
     async fn ready(&self) -> Result<(), Failure> {

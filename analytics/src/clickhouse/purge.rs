@@ -27,7 +27,7 @@ pub(super) async fn purge(asker: &Asker, doomed: &Doomed) -> Result<u64, QueryEr
     if all && doomed.before.is_none() && doomed.user.is_none() {
         return Ok(0);
     }
-    let mut sql = Sql::new("SELECT uniqExact(id) FROM calls WHERE ");
+    let mut sql = Sql::new("SELECT count() FROM calls WHERE ");
     sql.append(&condition(doomed, "calls"));
     let number: u64 = asker.row(&sql, PATIENCE).await?;
     let minutes = rollups::minutes(asker, doomed).await?;

@@ -115,6 +115,7 @@ macro_rules! conformance {
                 prompts_are_found_by_version_label_digest_and_id
                 rare_words_are_found_in_many_blocks
                 every_filter_agrees_with_looking_at_each_call
+                words_are_folded_alike_in_every_field
             }
             texts {
                 text_is_found_in_requests_and_answers_in_any_script

@@ -196,6 +196,43 @@ pub(crate) async fn rare_words_are_found_in_many_blocks(store: &dyn Store) {
     assert_eq!(found, 1_497);
 }
 
+pub(crate) async fn words_are_folded_alike_in_every_field(store: &dyn Store) {
+    let of = |seconds, word: &str| Record {
+        model: Some(word.into()),
+        user: Some(word.into()),
+        error_code: Some(word.into()),
+        tags: vec![word.into()],
+        metadata: Some(serde_json::json!({ "k": word }).to_string().into()),
+        ..call(seconds)
+    };
+    let words = [" GPT \u{3000}\t4o\u{a0}", "ΟΔΟΣ", "Maßstab", "\u{130}x \u{212a}", "ǅ\u{b}100%_\\", "…🎉"];
+    append(store, &words.iter().zip(0..).map(|(word, n)| of(n, word)).collect::<Vec<_>>());
+    store.settle().await.unwrap();
+    for field in ["model", "user", "error", "tag", "metadata.k"] {
+        for (pattern, expected) in [
+            ("\"gpt 4O\"", 0),
+            ("\"Gpt 4\"*", 0),
+            ("οδος", 1),
+            ("οδοσ", 1),
+            ("ΟΔ*", 1),
+            ("masSSTAB", 2),
+            ("maß*", 2),
+            ("\"i\u{307}X K\"", 3),
+            ("\"ǆ 100%_\\\\\"", 4),
+            ("\"Ǆ 100\"*", 4),
+            ("…🎉", 5),
+        ] {
+            let text = format!("{field}:{pattern}");
+            assert_eq!(seconds(store, &text).await, [expected], "{text}");
+        }
+        // Nothing in a pattern has a meaning of its own but the star.
+        for pattern in ["\"%\"", "\"gpt_4o\"", "\"ma.*\"", "\"gpt\"", "\" \""] {
+            let text = format!("{field}:{pattern}");
+            assert_eq!(seconds(store, &text).await, [0; 0], "{text}");
+        }
+    }
+}
+
 /// Many calls with few different values each, so that every combination occurs.
 fn mixed(n: i64) -> Record {
     let attempt = |n: i64| Attempt { won: n == 0, ..full(0).attempts[0].clone() };
