@@ -1,6 +1,7 @@
 //! The command line: one tree of commands; `serve`, `check`, `migrate` and `openapi` work here, the others ask the
 //! admin API.
 
+pub mod alert;
 pub mod calls;
 pub mod check;
 pub mod client;
@@ -108,6 +109,13 @@ enum Command {
         #[command(subcommand)]
         command: outbox::Command,
     },
+    /// Shows how alerts stand, and tries one out.
+    Alert {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: alert::Command,
+    },
     /// Brings the databases of the configuration up to date, as the start does.
     Migrate(migrate::Migrate),
     /// Prints the admin API's OpenAPI document.
@@ -179,6 +187,7 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Prices { command } => prices::run(command)?,
         Command::Reprice { connection, reprice } => reprice.run(&connection.open()?)?,
         Command::Records { connection, command } => records::run(&connection.open()?, command)?,
+        Command::Alert { connection, command } => alert::run(&connection.open()?, command)?,
         Command::Outbox { connection, command } => outbox::run(connection, command)?,
         Command::Migrate(migrate) => migrate.run()?,
         Command::Openapi => say(&admin::openapi()),
