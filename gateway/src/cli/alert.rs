@@ -52,9 +52,9 @@ fn listed(alerts: &[Value]) -> String {
         .iter()
         .map(|alert| {
             let state = if alert["enabled"] == Value::Bool(false) { "off" } else { word(&alert["state"]) };
-            let firing = alert["states"].as_array().map_or(0, |states| {
-                states.iter().filter(|state| state["state"] == Value::from("firing")).count()
-            });
+            let firing = alert["states"]
+                .as_array()
+                .map_or(0, |states| states.iter().filter(|state| state["state"] == "firing").count());
             let fields = ["id", "name", "severity"].map(|field| word(&alert[field]).to_owned());
             let [id, name, severity] = fields;
             [id, name, severity, state.to_owned(), firing.to_string(), word(&alert["muted_until"]).to_owned()]

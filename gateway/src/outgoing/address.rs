@@ -66,8 +66,9 @@ fn is_public6(address: Ipv6Addr) -> bool {
 fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let inner = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match address.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(inner(high, low)),
-        [0x2002, high, low, ..] => Some(inner(high, low)),
+        [0, 0, 0, 0, 0, 0xffff, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => Some(inner(high, low)),
         _ => None,
     }
 }
@@ -76,87 +77,33 @@ fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
 mod tests {
     use super::*;
 
+    const PUBLIC: &str = "
+        1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 128.0.0.0 172.15.255.255 172.32.0.0
+        192.167.255.255 198.17.255.255 198.20.0.0 223.255.255.255
+        2606:4700::1111 2a00:1450:4001::200e 2001:4860:4860::8888 2001:200::1
+        ::ffff:1.1.1.1 64:ff9b::101:101 2002:101:101::1";
+
+    /// This network, private, shared (CGNAT, where Alibaba keeps its metadata), loopback; link-local, where most
+    /// clouds keep theirs, and Azure's host; protocols' own, documentation, benchmarking, multicast, reserved.
+    const SPECIAL: &str = "
+        0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.100.100.200 127.0.0.1 127.255.255.254
+        169.254.169.254 169.254.0.1 168.63.129.16 172.16.0.1 172.31.255.255 192.168.1.1
+        192.0.0.8 192.0.2.1 192.88.99.1 198.18.0.1 198.19.255.255 198.51.100.7 203.0.113.9
+        224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255";
+
+    /// The same in IPv6, AWS's metadata among them, and IPv4 in other clothes.
+    const SPECIAL_6: &str = "
+        :: ::1 fe80::1 febf::1 fec0::1 fc00::1 fd00:ec2::254 ff02::1 100::1 2001:db8::1 2001::1 2001:10::1 3fff::1
+        4000::1 5f00::1
+        ::ffff:127.0.0.1 ::ffff:169.254.169.254 ::ffff:10.0.0.1 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe
+        64:ff9b:1::1 2002:7f00:1::1 2002:a00:1:: 2002:a9fe:a9fe::1";
+
     #[test]
     fn addresses_of_the_public_internet_are_told_from_all_others() {
-        for public in [
-            "1.1.1.1",
-            "8.8.8.8",
-            "9.255.255.255",
-            "11.0.0.0",
-            "100.63.255.255",
-            "100.128.0.0",
-            "128.0.0.0",
-            "172.15.255.255",
-            "172.32.0.0",
-            "192.167.255.255",
-            "198.17.255.255",
-            "223.255.255.255",
-            "2606:4700::1111",
-            "2a00:1450:4001::200e",
-            "::ffff:1.1.1.1",
-            "64:ff9b::101:101",
-            "2002:101:101::1",
-            "2001:4860:4860::8888",
-            "2001:200::1",
-        ] {
+        for public in PUBLIC.split_whitespace() {
             assert!(is_public(public.parse().unwrap()), "{public}");
         }
-        for special in [
-            // This network, private, shared (CGNAT, where Alibaba keeps its metadata), loopback.
-            "0.0.0.0",
-            "0.1.2.3",
-            "10.0.0.1",
-            "100.64.0.1",
-            "100.100.100.200",
-            "127.0.0.1",
-            "127.255.255.254",
-            // Link-local, where clouds keep their metadata, and Azure's host.
-            "169.254.169.254",
-            "169.254.0.1",
-            "168.63.129.16",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.168.1.1",
-            // Protocols' own, documentation, benchmarking, multicast, reserved, broadcast.
-            "192.0.0.8",
-            "192.0.2.1",
-            "192.88.99.1",
-            "198.18.0.1",
-            "198.19.255.255",
-            "198.51.100.7",
-            "203.0.113.9",
-            "224.0.0.1",
-            "239.255.255.255",
-            "240.0.0.1",
-            "255.255.255.255",
-            // The same in IPv6, AWS's metadata among them.
-            "::",
-            "::1",
-            "fe80::1",
-            "febf::1",
-            "fec0::1",
-            "fc00::1",
-            "fd00:ec2::254",
-            "ff02::1",
-            "100::1",
-            "2001:db8::1",
-            "2001::1",
-            "2001:10::1",
-            "3fff::1",
-            "4000::1",
-            "5f00::1",
-            // IPv4 in other clothes.
-            "::ffff:127.0.0.1",
-            "::ffff:169.254.169.254",
-            "::ffff:10.0.0.1",
-            "::127.0.0.1",
-            "64:ff9b::7f00:1",
-            "64:ff9b::a9fe:a9fe",
-            "64:ff9b:1::1",
-            "2002:7f00:1::1",
-            "2002:a00:1::",
-            "2002:a9fe:a9fe::1",
-        ] {
+        for special in SPECIAL.split_whitespace().chain(SPECIAL_6.split_whitespace()) {
             assert!(!is_public(special.parse().unwrap()), "{special}");
         }
     }

@@ -244,7 +244,7 @@ mod tests {
             };
             assert!(!error.contains("secret"), "{host}: {error}");
         }
-        let connected = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+        let connected = timeout(Duration::ZERO, listener.accept()).await;
         assert!(connected.is_err(), "somebody connected");
     }
 

@@ -158,6 +158,7 @@ fn each_group_stands_for_itself() {
 
 #[test]
 fn the_history_has_every_turn_and_no_standing_still() {
+    use AlertState::{Firing, Ok, Pending};
     let rule = Rule { for_seconds: 60, ..rule() };
     let mut states = Vec::new();
     let mut turns = Vec::new();
@@ -166,7 +167,6 @@ fn the_history_has_every_turn_and_no_standing_still() {
         turns.extend(judged.turns.into_iter().map(|turn| (turn.from, turn.to, turn.at)));
         states = judged.states;
     }
-    use AlertState::{Firing, Ok, Pending};
     let expected = [(Some(Ok), Pending, at(1)), (Some(Pending), Firing, at(2)), (Some(Firing), Ok, at(4))];
     assert_eq!(turns, expected);
 }
