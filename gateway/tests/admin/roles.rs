@@ -11,7 +11,7 @@ use crate::redact::seen;
 use crate::support::Call;
 
 /// The least role of each route that takes a token.
-const TABLE: [(&str, &str, Role); 66] = [
+const TABLE: [(&str, &str, Role); 67] = [
     ("GET", "/prompts", Role::Viewer),
     ("POST", "/prompts", Role::Editor),
     ("GET", "/prompts/{name}", Role::Viewer),
@@ -62,6 +62,7 @@ const TABLE: [(&str, &str, Role); 66] = [
     ("DELETE", "/outbox/poisoned/{id}", Role::Admin),
     ("POST", "/outbox/poisoned/retry", Role::Admin),
     ("POST", "/records/compact", Role::Admin),
+    ("GET", "/prices", Role::Viewer),
     ("GET", "/alerts", Role::Viewer),
     ("POST", "/alerts", Role::Editor),
     ("GET", "/alerts/{id}", Role::Viewer),
