@@ -171,3 +171,6 @@ pub(super) fn tokens(fields: &Fields<'_>) -> u64 {
         .map(i64::unsigned_abs)
         .sum()
 }
+
+#[cfg(test)]
+mod tests;
