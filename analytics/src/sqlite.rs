@@ -37,6 +37,7 @@ mod traces;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use vocab::id::Call;
 use vocab::{Clock, Id};
@@ -261,6 +262,10 @@ impl Store for SqliteStore {
     }
 }
 
+/// How long the writer has to take its turn between two steps of something long: whoever lets go of a lock and takes
+/// it again at once mostly gets it.
+const TURN: Duration = Duration::from_micros(500);
+
 /// Deletes step by step; the writer gets its turn in between.
 fn purge_all(writing: &Mutex<Writing>, doomed: Doomed) -> Result<u64, QueryError> {
     let mut purge = Purge::of(doomed);
@@ -269,6 +274,8 @@ fn purge_all(writing: &Mutex<Writing>, doomed: Doomed) -> Result<u64, QueryError
         let Writing::Open(open) = &mut *guard else { return Err(QueryError::Unavailable(CLOSED.into())) };
         purge.step(&mut open.appender).map_err(|error| QueryError::Unavailable(error.to_string()))?;
         open.checkpointer.note();
+        drop(guard);
+        std::thread::sleep(TURN);
     }
     Ok(purge.calls)
 }

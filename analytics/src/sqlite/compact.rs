@@ -11,7 +11,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use vocab::Clock;
 
-use super::{CLOSED, Open, Writing, lock};
+use super::{CLOSED, Open, TURN, Writing, lock};
 use crate::store::QueryError;
 
 /// How long one step should take; steps grow and shrink to come near it.
@@ -52,6 +52,8 @@ pub(super) fn all(writing: &Mutex<Writing>, clock: &Clock) -> Result<u64, QueryE
             return Ok(freed);
         }
         let took = clock.monotonic().saturating_sub(begun);
+        drop(guard);
+        std::thread::sleep(TURN);
         pages = if took > STEP_TIME { (pages / 2).max(1) } else { (pages * 2).min(MOST_PAGES) };
     }
 }

@@ -6,9 +6,10 @@ use analytics::filter::Field;
 use analytics::report::{Group, Measured, Report, TokenClass};
 use analytics::sqlite::SqliteStore;
 use analytics::{Search, Store, query};
+use rustix::time::ClockId;
 use vocab::{Clock, Limit, Time};
 
-use crate::filling::{START, WEEK_US};
+use crate::filling::{START, WEEK_US, cpu};
 
 /// Searches, by what is hard about them.
 const SEARCHES: &[(&str, &str)] = &[
@@ -135,7 +136,7 @@ impl Asking<'_> {
         Ok(())
     }
 
-    /// Asks some times over and prints the median and the longest.
+    /// Asks some times over and prints the median and the longest, and the CPU time of one.
     #[expect(clippy::print_stdout, reason = "a program that measures says what it measured")]
     async fn time<F: Future<Output = anyhow::Result<String>>>(
         &self,
@@ -143,17 +144,20 @@ impl Asking<'_> {
         question: impl Fn() -> F,
     ) -> anyhow::Result<()> {
         let (mut times, mut answer) = (Vec::new(), String::new());
+        let working = cpu(ClockId::ProcessCPUTime);
         for _ in 0..self.tries.max(1) {
             let begun = self.clock.monotonic();
             answer = question().await?;
             times.push(self.clock.monotonic().saturating_sub(begun));
         }
+        let worked = cpu(ClockId::ProcessCPUTime).saturating_sub(working) / self.tries.max(1) as u32;
         times.sort_unstable();
         let millis = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1e3);
         println!(
-            "{what:<55} {:>8.1} ms, {:>8.1} at most: {answer}",
+            "{what:<55} {:>8.1} ms, {:>8.1} at most, {:>8.1} CPU: {answer}",
             millis(times.get(times.len() / 2)),
-            millis(times.last())
+            millis(times.last()),
+            millis(Some(&worked))
         );
         Ok(())
     }

@@ -144,7 +144,7 @@ fn append(store: &dyn Store, records: &[Record]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cpu(of: ClockId) -> Duration {
+pub(crate) fn cpu(of: ClockId) -> Duration {
     let spent = clock_gettime(of);
     Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32)
 }
