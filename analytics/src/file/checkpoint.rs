@@ -15,6 +15,11 @@ const EVERY: Duration = Duration::from_millis(500);
 /// A log longer than this is begun anew.
 const LOG_BYTES: i64 = 64 * 1024 * 1024;
 
+/// So much is brought home while others wait; more is brought home first.
+const LITTLE_BYTES: i64 = 1024 * 1024;
+/// How often that is tried.
+const PASSES: usize = 4;
+const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 /// How long beginning the log anew may wait for those who still read the old one: everybody who writes waits
 /// meanwhile. It is tried again after the next commit.
 const ANEW_WAIT: Duration = Duration::from_millis(20);
@@ -85,8 +90,15 @@ fn run(db: &Connection, shared: &Shared) {
 }
 
 fn bring_home(db: &Connection, page_bytes: i64) -> rusqlite::Result<()> {
-    let log_pages = checkpoint(db, "PRAGMA wal_checkpoint(PASSIVE)")?;
+    let (mut log_pages, mut home_pages) = checkpoint(db, PASSIVE)?;
     if log_pages * page_bytes > LOG_BYTES {
+        // Beginning anew makes everybody wait for what is not home yet: let that be little.
+        for _ in 0..PASSES {
+            if (log_pages - home_pages) * page_bytes <= LITTLE_BYTES {
+                break;
+            }
+            (log_pages, home_pages) = checkpoint(db, PASSIVE)?;
+        }
         db.busy_timeout(ANEW_WAIT)?;
         let begun = checkpoint(db, "PRAGMA wal_checkpoint(RESTART)");
         db.busy_timeout(WAIT)?;
@@ -95,7 +107,7 @@ fn bring_home(db: &Connection, page_bytes: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Runs a checkpoint and returns how many pages the log holds.
-fn checkpoint(db: &Connection, sql: &str) -> rusqlite::Result<i64> {
-    db.query_row(sql, [], |row| row.get(1))
+/// Runs a checkpoint and returns how many pages the log holds, and how many of them are home.
+fn checkpoint(db: &Connection, sql: &str) -> rusqlite::Result<(i64, i64)> {
+    db.query_row(sql, [], |row| Ok((row.get(1)?, row.get(2)?)))
 }

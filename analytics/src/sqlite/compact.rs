@@ -19,7 +19,7 @@ const STEP_TIME: Duration = Duration::from_millis(20);
 /// Pages moved in the first step.
 const FIRST_PAGES: i64 = 32;
 /// Pages moved in the longest.
-const MOST_PAGES: i64 = 2_048;
+const MOST_PAGES: i64 = 256;
 /// A file begun by version 1 that is longer than this is not written anew.
 const ANEW_BYTES: i64 = 1024 * 1024 * 1024;
 
@@ -54,7 +54,7 @@ pub(super) fn all(writing: &Mutex<Writing>, clock: &Clock) -> Result<u64, QueryE
         let took = clock.monotonic().saturating_sub(begun);
         drop(guard);
         std::thread::sleep(TURN);
-        pages = if took > STEP_TIME { (pages / 2).max(1) } else { (pages * 2).min(MOST_PAGES) };
+        pages = if took > STEP_TIME { (pages / 2).max(1) } else { (pages + FIRST_PAGES).min(MOST_PAGES) };
     }
 }
 
