@@ -57,15 +57,13 @@ impl<'a> Course<'a> {
             let idle = match self.turn().await {
                 Ok(Next::Block(_)) => continue,
                 Ok(Next::Wait(wait)) => wait,
-                Ok(Next::Empty) => {
-                    self.tidy();
-                    IDLE
-                }
+                Ok(Next::Empty) => IDLE,
                 Err(ended) => {
                     self.end(&ended).await;
                     continue;
                 }
             };
+            self.tidy();
             self.outbox.wait(idle).await;
         }
     }

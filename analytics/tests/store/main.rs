@@ -70,7 +70,10 @@ fn clickhouse() -> Engine {
         listener: None,
         node: "node-1".into(),
         clock: Clock::system(),
-        outbox: OutboxSettings::at(folder.path().join("outbox.sqlite")),
+        outbox: OutboxSettings {
+            reserve_bytes: 1 << 20,
+            ..OutboxSettings::at(folder.path().join("outbox.sqlite"))
+        },
     };
     let store = ClickHouseStore::open(&settings).unwrap();
     Engine { store: Arc::new(Settled(store)), folder, database: Some((server, name)) }
