@@ -105,7 +105,7 @@ ENGINE = {MergeTree}
 PARTITION BY toMonday(started_at)
 ORDER BY (project, started_at, id, n)
 TTL if(retention_days = 0, toDateTime('2100-01-01 00:00:00', 'UTC'), toDateTime(started_at, 'UTC') + toIntervalDay(least(retention_days, 20000)))
-SETTINGS non_replicated_deduplication_window = 1000, merge_with_ttl_timeout = 86400;
+SETTINGS non_replicated_deduplication_window = 1000, merge_with_ttl_timeout = 86400, index_granularity = 2048;
 
 {distributed attempts cityHash64(id)}
 
