@@ -37,7 +37,6 @@ mod traces;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use vocab::id::Call;
 use vocab::{Clock, Id};
@@ -64,7 +63,7 @@ const CLOSED: &str = "the records file is closed";
 pub struct SqliteStore {
     path: PathBuf,
     readers: Readers,
-    writing: Arc<Mutex<Writing>>,
+    writing: Arc<Turns>,
     set_aside: Mutex<Option<SetAside>>,
     clock: Clock,
     _roller: Roller,
@@ -86,12 +85,31 @@ struct Open {
     file: Arc<HeldFile>,
 }
 
+/// The writing side, for one at a time and in turns: whoever lets go of a plain lock and takes it again at once mostly
+/// gets it, and something long in many steps would keep everybody else waiting for all of them.
+struct Turns {
+    /// Held by whoever is next.
+    next: Mutex<()>,
+    writing: Mutex<Writing>,
+}
+
+impl Turns {
+    const fn new(writing: Writing) -> Self {
+        Self { next: Mutex::new(()), writing: Mutex::new(writing) }
+    }
+
+    fn take(&self) -> MutexGuard<'_, Writing> {
+        let _next = lock(&self.next);
+        lock(&self.writing)
+    }
+}
+
 impl SqliteStore {
     /// Opens the file, or makes it; a damaged one is set aside first.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         let file = Arc::new(HeldFile::take(path, &schema::FORMAT)?);
         let (open, set_aside) = Open::on(&file, &clock)?;
-        let writing = Arc::new(Mutex::new(Writing::Open(Box::new(open))));
+        let writing = Arc::new(Turns::new(Writing::Open(Box::new(open))));
         let roller = Roller::start(&writing)
             .map_err(|error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() })?;
         Ok(Self {
@@ -106,7 +124,7 @@ impl SqliteStore {
 
     /// Has commits wait until they are on the disk itself, so that a power cut loses nothing either.
     pub fn sync_fully(&self) {
-        if let Writing::Open(open) = &*lock(&self.writing) {
+        if let Writing::Open(open) = &*self.writing.take() {
             open.file.sync_fully();
             // One that cannot be told is told when the file is next opened.
             open.appender.db.pragma_update(None, "synchronous", "FULL").unwrap_or_default();
@@ -116,7 +134,7 @@ impl SqliteStore {
     /// Lets the file grow to so many pages of 8 KiB and no further; `None` takes the limit away. Rows that would
     /// make it longer are refused as on a full disk.
     pub fn limit_pages(&self, pages: Option<u32>) {
-        if let Writing::Open(open) = &*lock(&self.writing) {
+        if let Writing::Open(open) = &*self.writing.take() {
             let pages = pages.map_or(i64::from(u32::MAX) - 1, i64::from);
             // A limit that cannot be set is no limit.
             open.appender.db.pragma_update(None, "max_page_count", pages).unwrap_or_default();
@@ -158,7 +176,7 @@ impl Open {
 
 impl Sink for SqliteStore {
     fn append(&self, entries: Entries<'_, '_>) -> Result<u64, Unavailable> {
-        let mut writing = lock(&self.writing);
+        let mut writing = self.writing.take();
         self.renew(&mut writing).map_err(|error| Unavailable(error.to_string()))?;
         let Writing::Open(open) = &mut *writing else { return Err(Unavailable(CLOSED.into())) };
         let error = match open.appender.append(entries) {
@@ -184,7 +202,7 @@ impl Sink for SqliteStore {
     }
 
     fn close(&self) {
-        let writing = std::mem::replace(&mut *lock(&self.writing), Writing::Closed);
+        let writing = std::mem::replace(&mut *self.writing.take(), Writing::Closed);
         self.readers.rest();
         drop(writing);
     }
@@ -262,20 +280,14 @@ impl Store for SqliteStore {
     }
 }
 
-/// How long the writer has to take its turn between two steps of something long: whoever lets go of a lock and takes
-/// it again at once mostly gets it.
-const TURN: Duration = Duration::from_micros(500);
-
 /// Deletes step by step; the writer gets its turn in between.
-fn purge_all(writing: &Mutex<Writing>, doomed: Doomed) -> Result<u64, QueryError> {
+fn purge_all(writing: &Turns, doomed: Doomed) -> Result<u64, QueryError> {
     let mut purge = Purge::of(doomed);
     while !purge.is_done() {
-        let mut guard = lock(writing);
+        let mut guard = writing.take();
         let Writing::Open(open) = &mut *guard else { return Err(QueryError::Unavailable(CLOSED.into())) };
         purge.step(&mut open.appender).map_err(|error| QueryError::Unavailable(error.to_string()))?;
         open.checkpointer.note();
-        drop(guard);
-        std::thread::sleep(TURN);
     }
     Ok(purge.calls)
 }

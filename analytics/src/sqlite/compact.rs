@@ -5,13 +5,12 @@
 //! began cannot be shrunk piece by piece: they are written anew once, in one go, which also makes them shrink piece
 //! by piece from then on. Meanwhile records wait in memory, so that is only done to files of some size.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use vocab::Clock;
 
-use super::{CLOSED, Open, TURN, Writing, lock};
+use super::{CLOSED, Open, Turns, Writing};
 use crate::store::QueryError;
 
 /// How long one step should take; steps grow and shrink to come near it.
@@ -39,11 +38,11 @@ impl Pages {
 }
 
 /// Gives back what is free and says how many bytes that was.
-pub(super) fn all(writing: &Mutex<Writing>, clock: &Clock) -> Result<u64, QueryError> {
+pub(super) fn all(writing: &Turns, clock: &Clock) -> Result<u64, QueryError> {
     let mut freed = 0;
     let mut pages = FIRST_PAGES;
     loop {
-        let mut guard = lock(writing);
+        let mut guard = writing.take();
         let Writing::Open(open) = &mut *guard else { return Err(QueryError::Unavailable(CLOSED.into())) };
         let begun = clock.monotonic();
         let step = step(open, pages)?;
@@ -52,8 +51,6 @@ pub(super) fn all(writing: &Mutex<Writing>, clock: &Clock) -> Result<u64, QueryE
             return Ok(freed);
         }
         let took = clock.monotonic().saturating_sub(begun);
-        drop(guard);
-        std::thread::sleep(TURN);
         pages = if took > STEP_TIME { (pages / 2).max(1) } else { (pages + FIRST_PAGES).min(MOST_PAGES) };
     }
 }

@@ -3,12 +3,12 @@
 //! Twice a second it rolls up what was closed meanwhile, a few blocks at a time so that nobody who writes waits
 //! long. A file of an older version is caught up with in the same way.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::{Writing, lock, rollup};
+use super::{Turns, Writing, rollup};
 
 const EVERY: Duration = Duration::from_millis(500);
 /// How long others may write between two steps.
@@ -23,7 +23,7 @@ pub(super) struct Roller {
 }
 
 impl Roller {
-    pub(super) fn start(writing: &Arc<Mutex<Writing>>) -> std::io::Result<Self> {
+    pub(super) fn start(writing: &Arc<Turns>) -> std::io::Result<Self> {
         let ending = Arc::new(AtomicBool::new(false));
         let (seen, writing) = (Arc::clone(&ending), Arc::clone(writing));
         let thread =
@@ -43,7 +43,7 @@ impl Drop for Roller {
     }
 }
 
-fn run(writing: &Mutex<Writing>, ending: &AtomicBool) {
+fn run(writing: &Turns, ending: &AtomicBool) {
     let mut failing = false;
     while !ending.load(Ordering::Acquire) {
         let outcome = step(writing, STEP);
@@ -58,8 +58,8 @@ fn run(writing: &Mutex<Writing>, ending: &AtomicBool) {
 }
 
 /// Rolls up so many blocks while nobody else writes; returns how many there were.
-pub(super) fn step(writing: &Mutex<Writing>, blocks: usize) -> rusqlite::Result<usize> {
-    let mut writing = lock(writing);
+pub(super) fn step(writing: &Turns, blocks: usize) -> rusqlite::Result<usize> {
+    let mut writing = writing.take();
     let Writing::Open(open) = &mut *writing else { return Ok(0) };
     let rolled = rollup::some(&mut open.appender.db, blocks)?;
     if rolled > 0 {
