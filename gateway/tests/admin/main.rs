@@ -17,6 +17,7 @@ mod export;
 mod keys;
 mod labels;
 mod overview;
+mod prices;
 mod prompts;
 mod records;
 mod redact;

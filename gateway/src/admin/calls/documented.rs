@@ -176,7 +176,7 @@ struct CallFields {
     request_preview: Option<String>,
     /// The beginning of the answer, as text.
     response_preview: Option<String>,
-    /// What was kept of the bodies: `full`, `metadata`, `off`, `shed`, `too_large`, `unreadable`.
+    /// What was kept of the bodies: `full`, `metadata`, `off`, `shed`, `too_large`, `withheld`, `unreadable`.
     body_state: String,
     /// The node that served it.
     node: String,
