@@ -10,7 +10,7 @@ use vocab::Clock;
 
 /// What happens to one insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The rows do not get there.
     Away,
     /// They do, but the answer is lost.
@@ -21,38 +21,38 @@ pub enum Fault {
     Hangs,
 }
 
-pub struct Fake {
+pub(crate) struct Fake {
     state: Mutex<State>,
     clock: Clock,
 }
 
 #[derive(Default)]
-pub struct State {
+pub(crate) struct State {
     /// What happens to the next inserts.
-    pub faults: VecDeque<Fault>,
+    pub(crate) faults: VecDeque<Fault>,
     /// Rows with these numbers are refused, with the whole insert.
-    pub poison: HashSet<(Table, u32)>,
+    pub(crate) poison: HashSet<(Table, u32)>,
     /// The inserts that came, refused ones included.
-    pub inserts: Vec<(Table, BlockId, u64)>,
+    pub(crate) inserts: Vec<(Table, BlockId, u64)>,
     /// How often it was asked whether a block is there.
-    pub asked: u32,
-    pub layouts: HashSet<u32>,
+    pub(crate) asked: u32,
+    pub(crate) layouts: HashSet<u32>,
     rows: HashMap<Table, Vec<u32>>,
     tokens: HashSet<(Table, BlockId)>,
     blocks: HashSet<(Table, BlockId)>,
 }
 
 impl Fake {
-    pub fn new(clock: &Clock) -> Self {
+    pub(crate) fn new(clock: &Clock) -> Self {
         Self { state: Mutex::default(), clock: clock.clone() }
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
     /// The numbers of the rows of a table, in order.
-    pub fn rows(&self, table: Table) -> Vec<u32> {
+    pub(crate) fn rows(&self, table: Table) -> Vec<u32> {
         let mut rows = self.state().rows.get(&table).cloned().unwrap_or_default();
         rows.sort_unstable();
         rows
@@ -90,7 +90,7 @@ impl Fake {
 
 impl State {
     /// Forgets all tokens; the rows stay.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.tokens.clear();
     }
 }
