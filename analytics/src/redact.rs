@@ -139,8 +139,12 @@ impl Redaction {
         touched |= self.replace(&mut kept.error_message);
         touched |= self.replace_identity(&mut kept.user);
         touched |= self.replace_identity(&mut kept.session);
-        touched |= kept.tags.iter_mut().fold(false, |any, tag| self.replace_in(tag) || any);
-        touched |= kept.attempts.iter_mut().fold(false, |any, attempt| self.attempt(attempt) || any);
+        for tag in &mut kept.tags {
+            touched |= self.replace_in(tag);
+        }
+        for attempt in &mut kept.attempts {
+            touched |= self.attempt(attempt);
+        }
         if let Some(Cow::Owned(raw)) = kept.usage_raw.as_deref().map(|raw| self.said(Cow::Borrowed(raw))) {
             kept.usage_raw = Some(raw.into());
             touched = true;
