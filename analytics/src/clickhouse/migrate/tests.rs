@@ -1,3 +1,5 @@
+//! Migrations on a real engine: once, by one of many, and refused where they must be.
+
 use super::super::scratch::Scratch;
 use super::*;
 

@@ -1,3 +1,5 @@
+//! Blocks on a real engine: once each, blamed for what is their fault only, gone when their time is over.
+
 use std::time::Duration;
 
 use dialects::Endpoint;
