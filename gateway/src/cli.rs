@@ -63,26 +63,11 @@ enum Command {
         command: calls::Command,
     },
     /// Writes all calls that match into a file, and checks that it is whole.
-    Export {
-        #[command(flatten)]
-        connection: Connection,
-        #[command(flatten)]
-        export: export::Export,
-    },
+    Export(export::Export),
     /// Prints a trace as a tree.
-    Trace {
-        #[command(flatten)]
-        connection: Connection,
-        #[command(flatten)]
-        trace: trace::Trace,
-    },
+    Trace(trace::Trace),
     /// Prints numbers over calls: measures, by group and time.
-    Report {
-        #[command(flatten)]
-        connection: Connection,
-        #[command(flatten)]
-        report: report::Report,
-    },
+    Report(report::Report),
     /// Holds the price catalogue against another one.
     Prices {
         #[command(subcommand)]
@@ -181,9 +166,9 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Key { connection, command } => key::run(&connection.open()?, command)?,
         Command::Prompt { connection, command } => return prompt::run(&connection.open()?, command),
         Command::Calls { connection, command } => calls::run(&connection.open()?, command)?,
-        Command::Export { connection, export } => export.run(&connection.open()?)?,
-        Command::Trace { connection, trace } => trace.run(&connection.open()?)?,
-        Command::Report { connection, report } => report.run(&connection.open()?)?,
+        Command::Export(export) => export.run()?,
+        Command::Trace(trace) => trace.run()?,
+        Command::Report(report) => report.run()?,
         Command::Prices { command } => prices::run(command)?,
         Command::Reprice { connection, reprice } => reprice.run(&connection.open()?)?,
         Command::Records { connection, command } => records::run(&connection.open()?, command)?,

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::calls::Sought;
-use super::client::Client;
+use super::client::{Client, Connection};
 use super::complain;
 use whole::Rows;
 
@@ -21,6 +21,8 @@ const CSV_RECEIPT: &str = "# ";
 /// What to export.
 #[derive(Debug, clap::Args)]
 pub struct Export {
+    #[command(flatten)]
+    connection: Connection,
     #[command(flatten)]
     sought: Sought,
     /// Lines of JSON with bodies and attempts, or columns for a spreadsheet.
@@ -54,7 +56,8 @@ impl Format {
 
 impl Export {
     /// Exports.
-    pub fn run(&self, client: &Client) -> anyhow::Result<()> {
+    pub fn run(&self) -> anyhow::Result<()> {
+        let client = &self.connection.open()?;
         let Some(output) = &self.output else {
             let mut out = BufWriter::new(std::io::stdout().lock());
             let rows = self.copy(client, None, &mut out)?;

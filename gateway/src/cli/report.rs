@@ -1,13 +1,16 @@
 //! `weir report`: numbers over calls, as a table.
 
 use serde_json::{Map, Value, json};
+use vocab::NanoUsd;
 
-use super::client::Client;
+use super::client::Connection;
 use super::{complain, say, table};
 
 /// A report.
 #[derive(Debug, clap::Args)]
 pub struct Report {
+    #[command(flatten)]
+    connection: Connection,
     /// What to measure: `calls`, `errors`, `error_rate`, `cost`, `unpriced`, `tokens`, `input_tokens`, …,
     /// `latency_p95`, `ttft_p50`, `cache_hit_rate`, `score.NAME`.
     #[arg(required = true, value_delimiter = ',', value_name = "MEASURES")]
@@ -38,7 +41,8 @@ pub struct Report {
 
 impl Report {
     /// Asks, and prints the answer.
-    pub fn run(&self, client: &Client) -> anyhow::Result<()> {
+    pub fn run(&self) -> anyhow::Result<()> {
+        let client = self.connection.open()?;
         let answer = client.post("/reports", &self.body())?;
         if self.json {
             say(&answer.to_string());
@@ -89,7 +93,10 @@ fn cell(value: &Value, unit: &Value) -> String {
             let us = us.as_u64().unwrap_or_default();
             format!("{}.{:03} ms", us / 1_000, us % 1_000)
         }
-        (Value::Number(usd), Some("usd")) => format!("${usd}"),
+        (Value::Number(usd), Some("usd")) => {
+            let nanos = usd.as_f64().unwrap_or_default() * 1e9;
+            format!("${}", NanoUsd(nanos.round() as i64))
+        }
         (Value::Number(ratio), Some("ratio")) => {
             format!("{:.2}%", ratio.as_f64().unwrap_or_default() * 100.0)
         }

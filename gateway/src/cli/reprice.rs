@@ -24,6 +24,8 @@ const NANOS: f64 = 1e9;
 
 /// What to reckon again.
 #[derive(Debug, clap::Args)]
+// Its variant's group has the same name already, and clap takes one.
+#[group(skip)]
 pub struct Reprice {
     #[command(flatten)]
     sought: Sought,

@@ -3,12 +3,14 @@
 use serde_json::Value;
 use vocab::NanoUsd;
 
-use super::client::{Client, segment};
+use super::client::{Client, Connection, segment};
 use super::{complain, say};
 
 /// Which trace.
 #[derive(Debug, clap::Args)]
 pub struct Trace {
+    #[command(flatten)]
+    connection: Connection,
     /// The trace id, or the id of a call in it.
     id: String,
     /// Prints JSON, with inputs and outputs.
@@ -18,7 +20,8 @@ pub struct Trace {
 
 impl Trace {
     /// Prints it.
-    pub fn run(&self, client: &Client) -> anyhow::Result<()> {
+    pub fn run(&self) -> anyhow::Result<()> {
+        let client = &self.connection.open()?;
         let trace_id = if self.id.contains('-') { self.of_call(client)? } else { self.id.clone() };
         let trace = client.get(&format!("/traces/{}", segment(&trace_id)), &[])?;
         if self.json {

@@ -11,6 +11,7 @@ mod support;
 
 mod alerts;
 mod calls;
+mod commands;
 mod description;
 mod desk;
 mod export;

@@ -13,6 +13,7 @@ mod durability;
 mod embeddings;
 mod endings;
 mod failures;
+mod feedback;
 mod golden;
 mod health;
 mod keys;

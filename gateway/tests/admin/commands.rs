@@ -1,0 +1,180 @@
+//! The commands that read records, as processes of their own against a real gateway.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+use crate::support::{ask, patiently};
+
+/// What a command said.
+struct Said {
+    ok: bool,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn json(&self) -> Value {
+        assert!(self.ok, "{}", self.err);
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {}", self.out))
+    }
+}
+
+/// Runs `weir` with these words, and with this gateway's address and token.
+async fn weir(desk: &Desk, words: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.args(words).env("WEIR_ADMIN_URL", format!("http://{}", desk.admin_address()));
+    command.env("WEIR_ADMIN_TOKEN", desk.admin_token());
+    let running = tokio::task::spawn_blocking(move || command.output());
+    let output = patiently("the command", running).await.unwrap().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Said { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+async fn filled(calls: usize) -> Desk {
+    let desk = Desk::open().await;
+    for n in 0..calls {
+        let mut body = ask();
+        body["weir"] = json!({"user": format!("u-{}", n % 2), "metadata": {"note": "a \"b\"\nc"}});
+        assert_eq!(desk.chat(&body).await.status, 200);
+    }
+    patiently("the records", desk.app().recorder.flush()).await;
+    desk
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[tokio::test]
+async fn calls_are_counted_reported_and_forgotten() {
+    let desk = filled(4).await;
+    assert_eq!(
+        weir(&desk, &["calls", "count", "user:u-1", "--json"]).await.json(),
+        json!({"calls": 2, "complete": true})
+    );
+    assert_eq!(weir(&desk, &["calls", "count"]).await.out, "4\n");
+
+    let table = weir(&desk, &["report", "calls,cost", "--by", "user", "--from", "-1h"]).await;
+    assert!(table.ok && table.out.starts_with("USER  CALLS  COST\n"), "{} {}", table.out, table.err);
+    assert!(table.out.contains("u-0   2      $0.0"), "{}", table.out);
+    let report = weir(&desk, &["report", "calls", "-q", "user:u-0", "--json"]).await.json();
+    assert_eq!(report["data"][0]["calls"], 2);
+    let wrong = weir(&desk, &["report", "speed"]).await;
+    assert!(!wrong.ok && wrong.err.contains("there is no measure `speed`"), "{}", wrong.err);
+
+    let gone = weir(&desk, &["records", "forget", "--user", "u-0", "--json"]).await.json();
+    assert_eq!(gone, json!({"user": "u-0", "deleted_calls": 2}));
+    assert_eq!(weir(&desk, &["calls", "count"]).await.out, "2\n");
+    assert!(weir(&desk, &["records", "compact", "--json"]).await.json()["freed_bytes"].is_u64());
+    let outbox = weir(&desk, &["outbox", "status"]).await;
+    assert_eq!(outbox.out, "records go straight into the embedded store: nothing waits\n");
+    assert!(weir(&desk, &["outbox", "poisoned", "--json"]).await.json()["data"].is_array());
+}
+
+#[tokio::test]
+async fn every_command_tells_what_it_takes() {
+    let desk = Desk::open().await;
+    let all = weir(&desk, &["--help"]).await;
+    let listed = all.out.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names: Vec<&str> = listed.map_while(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() > 10, "{}", all.out);
+    for name in names.into_iter().filter(|name| *name != "help") {
+        let help = weir(&desk, &[name, "--help"]).await;
+        assert!(help.ok && help.out.contains("Usage:"), "{name}: {}", help.err);
+    }
+}
+
+#[tokio::test]
+async fn a_trace_is_drawn_from_its_id_or_a_calls() {
+    let desk = filled(1).await;
+    let call = desk.get("/calls").await.json()["data"][0].clone();
+    for id in [&call["trace_id"], &call["id"]] {
+        let drawn = weir(&desk, &["trace", id.as_str().unwrap()]).await;
+        assert!(drawn.ok && drawn.out.contains("call  chat_completions"), "{} {}", drawn.out, drawn.err);
+        assert!(drawn.out.contains(call["id"].as_str().unwrap()), "{}", drawn.out);
+    }
+    let json = weir(&desk, &["trace", call["id"].as_str().unwrap(), "--json"]).await.json();
+    assert_eq!(json["calls"], 1);
+}
+
+#[tokio::test]
+async fn an_export_is_whole_and_goes_on_after_it_broke() {
+    let desk = filled(30).await;
+    let folder = tempfile::tempdir().unwrap();
+    for format in ["jsonl", "csv"] {
+        let file = folder.path().join(format!("calls.{format}"));
+        let part = folder.path().join(format!("calls.{format}.part"));
+        let words = ["export", "--format", format, "-o", file.to_str().unwrap()];
+        let said = weir(&desk, &words).await;
+        assert!(said.ok && said.err.contains("30 calls exported"), "{}", said.err);
+        assert!(!part.exists());
+        let whole = text(&file);
+        assert!(!whole.contains("weir_export"), "the receipt is not part of the file");
+
+        let cut: String = whole.chars().take(whole.chars().count() * 2 / 3).collect();
+        std::fs::write(&part, cut).unwrap();
+        let said = weir(&desk, &[&words[..], &["--resume"]].concat()).await;
+        assert!(said.ok && said.err.contains("30 calls exported"), "{}", said.err);
+        assert!(text(&file) == whole, "{format}: not the same after going on");
+        assert!(!part.exists());
+
+        let out = weir(&desk, &["export", "user:u-1", "--format", format]).await;
+        let headings = usize::from(format == "csv");
+        let rows = if format == "csv" {
+            csv::ReaderBuilder::new().has_headers(false).from_reader(out.out.as_bytes()).records().count()
+        } else {
+            out.out.lines().count()
+        };
+        assert_eq!(rows, 15 + headings, "{format}");
+    }
+    let refused = weir(&desk, &["export", "colour:red"]).await;
+    assert!(!refused.ok && refused.err.contains("there is no field `colour`"), "{}", refused.err);
+}
+
+#[tokio::test]
+async fn an_export_that_breaks_off_never_looks_whole() {
+    let desk = filled(3).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("calls.jsonl");
+    // Somebody between the gateway and the command who ends answers early, and politely.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let row = format!("{}\n", desk.get("/calls").await.json()["data"][0]);
+    let polite = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut head = [0; 2_048];
+        let read = socket.read(&mut head).await.unwrap();
+        assert!(read > 0);
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{row}{row}", 2 * row.len());
+        socket.write_all(answer.as_bytes()).await.unwrap();
+    });
+    let url = format!("http://{address}");
+    let said = weir(&desk, &["export", "-o", file.to_str().unwrap(), "--admin-url", &url]).await;
+    polite.abort();
+    assert!(
+        !said.ok && said.err.contains("receipt is missing") && said.err.contains("--resume"),
+        "{}",
+        said.err
+    );
+    assert!(!file.exists() && folder.path().join("calls.jsonl.part").exists());
+}
+
+#[tokio::test]
+async fn databases_are_migrated_ahead_and_looked_at_before() {
+    let desk = Desk::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let pending = weir(&desk, &["migrate", "--data-dir", dir, "--dry-run", "--json"]).await.json();
+    assert_eq!((&pending["registry"][0], &pending["dry_run"]), (&json!("0001_registry"), &json!(true)));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a dry run leaves nothing behind");
+    let done = weir(&desk, &["migrate", "--data-dir", dir, "--json"]).await.json();
+    assert_eq!(done["registry"], pending["registry"]);
+    let again = weir(&desk, &["migrate", "--data-dir", dir]).await;
+    assert!(again.ok && again.out.contains("registry  up to date"), "{} {}", again.out, again.err);
+    let drained = weir(&desk, &["outbox", "drain", "--data-dir", dir]).await;
+    assert!(drained.ok && drained.out.contains("nothing waits"), "{} {}", drained.out, drained.err);
+}
