@@ -1,4 +1,4 @@
-//! The catalogue beside LiteLLM's price map, model by model and field by field: what two sources disagree about is worth
+//! The catalogue beside `LiteLLM`'s price map, model by model and field by field: what two sources disagree about is worth
 //! a look.
 
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ pub struct Comparison {
     pub disagreements: Vec<Disagreement>,
 }
 
-/// Compares the catalogue as it holds at `at` with LiteLLM's `model_prices_and_context_window.json`.
+/// Compares the catalogue as it holds at `at` with `LiteLLM`'s `model_prices_and_context_window.json`.
 pub fn compare(catalogue: &Catalogue, litellm: &str, at: Time) -> Result<Comparison, CatalogueError> {
     let map: BTreeMap<String, Value> =
         serde_json::from_str(litellm).map_err(|error| CatalogueError::Form(error.to_string()))?;

@@ -339,6 +339,15 @@ fn usage_is_read_from_every_spelling() {
             json!({"prompt_tokens":10.0,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":50}}),
             Usage { input: 10, cached_input: 10, output: 2, ..Usage::default() },
         ),
+    ];
+    for (raw, expected) in cases {
+        assert_eq!(usage(&raw.to_string()), Some(expected), "{raw}");
+    }
+}
+
+#[test]
+fn usage_of_caches_searches_and_images_is_read_as_providers_count_it() {
+    let cases = [
         // Anthropic counts what its cache read and wrote beside its input.
         (
             json!({"input_tokens":100,"cache_read_input_tokens":600,"cache_creation_input_tokens":300,"output_tokens":50,

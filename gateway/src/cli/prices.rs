@@ -20,14 +20,14 @@ const NANOS: f64 = 1e9;
 /// What can be done with prices.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Lists where LiteLLM's price map and this catalogue disagree.
+    /// Lists where `LiteLLM`'s price map and this catalogue disagree.
     Check(Check),
 }
 
 /// A comparison.
 #[derive(Debug, clap::Args)]
 pub struct Check {
-    /// LiteLLM's `model_prices_and_context_window.json`; `-` reads standard input.
+    /// `LiteLLM`'s `model_prices_and_context_window.json`; `-` reads standard input.
     file: PathBuf,
     /// The configuration file, for `prices.overrides`.
     #[arg(long, value_name = "FILE")]
