@@ -338,7 +338,7 @@ mod tests {
     const NOW: Time = Time(1_795_996_800_000_000);
     const CALL: &str = "019aa2d8-5a00-7c3e-9d5b-0f6c2a1b3c4d";
 
-    fn given(body: Value) -> Result<Score, Refusal> {
+    fn given(body: &Value) -> Result<Score, Refusal> {
         let giver = Giver { project: "default", source: ScoreSource::Feedback, author: Some("shop") };
         read(body.to_string().as_bytes())?.scores.remove(0).score(&giver, NOW)
     }
@@ -346,13 +346,13 @@ mod tests {
     #[test]
     fn a_score_is_read_whatever_it_judges() {
         let score =
-            given(json!({"call_id": CALL, "name": " helpful ", "value": true, "comment": " "})).unwrap();
+            given(&json!({"call_id": CALL, "name": " helpful ", "value": true, "comment": " "})).unwrap();
         assert_eq!((score.target, score.value), (Target::Call(CALL.parse().unwrap()), 1.0));
         assert_eq!((&*score.name, score.comment, score.at), ("helpful", None, NOW));
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let score = given(json!({"trace_id": trace, "name": "a", "value": -0.5})).unwrap();
+        let score = given(&json!({"trace_id": trace, "name": "a", "value": -0.5})).unwrap();
         assert_eq!(ScoreBody::from(score).trace_id.unwrap(), trace);
-        let score = given(json!({"session_id": "s-4", "name": "a", "value": 5, "id": CALL})).unwrap();
+        let score = given(&json!({"session_id": "s-4", "name": "a", "value": 5, "id": CALL})).unwrap();
         assert_eq!((score.target, score.id.to_string()), (Target::Session("s-4".into()), CALL.to_owned()));
     }
 
@@ -382,7 +382,7 @@ mod tests {
             (json!(vec![json!({"call_id": CALL, "name": "a", "value": 1}); SCORES + 1]), None),
             (json!("helpful"), None),
         ] {
-            let refusal = given(body.clone()).unwrap_err();
+            let refusal = given(&body).unwrap_err();
             assert_eq!((refusal.kind(), refusal.param_name()), (Kind::InvalidRequest, param), "{body}");
         }
     }

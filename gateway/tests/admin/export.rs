@@ -85,13 +85,13 @@ async fn spreadsheets_get_columns_and_nothing_to_run() {
         ("u-2".into(), "200".into(), "1".into())
     );
     assert_eq!(cell(0, "tags"), r#"["a,b","=1+1"]"#);
-    let call = desk.get(&format!("/calls/{}", cell(0, "id"))).await.json();
-    assert_eq!(cell(0, "cost_nanousd").parse::<i64>().ok(), call["cost_nanousd"].as_i64());
+    let found = desk.get(&format!("/calls/{}", cell(0, "id"))).await.json();
+    assert_eq!(cell(0, "cost_nanousd").parse::<i64>().ok(), found["cost_nanousd"].as_i64());
 
     let rest = desk.get(&format!("/calls/export?format=csv&after={}&receipt=true", cell(0, "id"))).await;
     let lines: Vec<&str> = rest.text().lines().collect();
     assert_eq!(lines.len(), 3, "no headings again: {lines:?}");
-    assert_eq!(lines[2], r##"# {"weir_export":{"rows":2,"complete":true,"cursor":null}}"##);
+    assert_eq!(lines[2], r#"# {"weir_export":{"rows":2,"complete":true,"cursor":null}}"#);
 
     let hostile = json!({"model": "gpt-4o-mini", "messages": [], "weir": {"user": "=cmd|' /C calc'!A0"}});
     desk.chat(&hostile).await;

@@ -34,8 +34,8 @@ async fn a_view_is_saved_found_changed_and_deleted() {
     assert_eq!(each(&desk.all("/views", 1).await, "name"), ["cost", "slow"]);
     assert_eq!(each(&desk.all("/views?kind=calls", 10).await, "name"), ["slow"]);
 
-    let patch = json!({"name": "slower", "q": "latency>9s", "from": null});
-    let changed = desk.send("PATCH", &path, &patch).await;
+    let change = json!({"name": "slower", "q": "latency>9s", "from": null});
+    let changed = desk.send("PATCH", &path, &change).await;
     assert_snapshot!("changed_view", seen(&changed));
     assert_eq!(desk.delete(&path).await.status, 204);
     assert_snapshot!("deleted_view", seen(&desk.get(&path).await));
