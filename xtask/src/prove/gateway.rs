@@ -162,7 +162,7 @@ impl Stage {
 
     /// Makes one call in this user's name and returns its id.
     pub(crate) fn call(&self, user: &str) -> anyhow::Result<String> {
-        let body = json!({"model": "mock-model", "messages": [{"role": "user", "content": "Hello"}]});
+        let body = json!({"model": "mock/mock-model", "messages": [{"role": "user", "content": "Hello"}]});
         let url = format!("http://{}/v1/chat/completions", self.listen);
         let bearer = format!("Bearer {API_KEY}");
         let answer =
