@@ -14,4 +14,4 @@ mod wire;
 mod tests;
 
 pub use ingest::{SPAN_BYTES_MAX, SPANS_MAX, Taken, ingest};
-pub use wire::{Encoding, Malformed, Rejected, answer, status};
+pub use wire::{Encoding, Malformed, Rejected, answer, rejected_spans, status};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use analytics::{Analytics, Recorder, Store};
+use analytics::{Analytics, Policies, Recorder, Store};
 use anyhow::Context as _;
 use config::Config;
 use dialects::prices::Catalogue;
@@ -13,11 +13,14 @@ use registry::Registry;
 use vocab::{Clock, Time};
 
 use crate::call::admission::Admission;
+use crate::exporter::Exporter;
 use crate::feedback::UsedLinks;
 use crate::jobs::Jobs;
 use crate::metrics::{Metrics, RouteMetrics};
+use crate::otlp::Door;
 use crate::refusal::{Kind, Refusal};
 use crate::routing::Router;
+use crate::start;
 use crate::upstream::Providers;
 
 /// The price catalogue shipped with Weir (from the MIT-licensed `genai-prices`).
@@ -38,6 +41,12 @@ pub struct App {
     pub store: Arc<dyn Store>,
     /// Where records go.
     pub recorder: Recorder,
+    /// Where calls go as spans, if anywhere.
+    pub exporter: Option<Arc<Exporter>>,
+    /// What is kept of each project's calls and spans.
+    pub policies: Policies,
+    /// Where spans come in.
+    pub otlp: Door,
     /// Model names to providers.
     pub router: Router,
     /// What is done time and again.
@@ -66,6 +75,7 @@ impl App {
         clock: Clock,
         registry: Registry,
         analytics: &Analytics,
+        exporter: Option<Arc<Exporter>>,
     ) -> anyhow::Result<Arc<Self>> {
         let metrics = Arc::new(Metrics::new(config.metrics.prompt_label)?);
         let catalogue = Arc::new(catalogue(&config)?);
@@ -80,6 +90,9 @@ impl App {
             recorder: analytics.recorder.clone(),
             used_links: UsedLinks::default(),
             data_address: OnceLock::new(),
+            exporter,
+            policies: start::policies(&config.records),
+            otlp: Door::default(),
             default_project: Arc::from(registry::DEFAULT_PROJECT),
             last_recorded_intrusion: AtomicI64::new(0),
             last_logged_failure: AtomicI64::new(0),
@@ -138,6 +151,9 @@ impl App {
     pub fn refresh_gauges(&self) {
         let (counts, condition) = (self.recorder.counts(), self.store.condition());
         self.metrics.records.refresh(counts, &condition, self.clock.now());
+        if let Some(exporter) = &self.exporter {
+            self.metrics.export.refresh(&exporter.counts());
+        }
         self.metrics.registry_revision.set(self.registry.snapshot().revision());
         self.metrics.buffered_bytes.set(gauge(self.admission.bytes() as u64));
     }

@@ -14,6 +14,7 @@ use vocab::Clock;
 
 use crate::admin;
 use crate::app::App;
+use crate::exporter::{Exporter, Sending};
 use crate::listen::{self, ConnectionLimits, Phase, Stopping};
 use crate::retention;
 use crate::start::{self, Access};
@@ -22,6 +23,8 @@ use crate::surface::DataPlane;
 /// How long the recorder may take to commit what it holds, after the last call has ended.
 const FLUSH_TIME: Duration = Duration::from_secs(20);
 
+/// How long sending spans may then take.
+const EXPORT_TIME: Duration = Duration::from_secs(10);
 /// How long cut connections may take to file their records.
 const CUT_TIME: Duration = Duration::from_secs(5);
 
@@ -36,6 +39,7 @@ pub struct Running {
     /// The program's parts.
     pub app: Arc<App>,
     analytics: Analytics,
+    export: Option<Sending>,
     stop: watch::Sender<Phase>,
     listeners: Vec<JoinHandle<()>>,
 }
@@ -47,12 +51,14 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     let data = bind(config.server.listen).await?;
     let admin = bind(config.server.admin_listen).await?;
     let registry = registry::Registry::open(&config.registry_url, clock.clone()).await?;
-    let analytics = Analytics::open(start::analytics_settings(&config, &clock))?;
+    let exporter = config.export.as_ref().map(Exporter::new);
+    let analytics = Analytics::open(start::analytics_settings(&config, &clock, exporter.clone()))?;
     let access = start::access(&config, &registry).await?;
     if config.demo {
         start::seed_demo(&registry).await?;
     }
-    let app = App::new(config, clock, registry, &analytics)?;
+    let app = App::new(config, clock, registry, &analytics, exporter)?;
+    let export = Sending::start(&app)?;
     for notice in app.config.notices.iter().chain(&app.notices()) {
         tracing::warn!("{notice}");
     }
@@ -75,7 +81,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         tokio::spawn(retention::run(Arc::clone(&app), stopping)),
     ]);
     tracing::info!(data.address = %data_address, admin.address = %admin_address, "serving");
-    Ok(Running { data: data_address, admin: admin_address, access, app, analytics, stop, listeners })
+    Ok(Running { data: data_address, admin: admin_address, access, app, analytics, export, stop, listeners })
 }
 
 impl Running {
@@ -97,6 +103,9 @@ impl Running {
             }
         }
         let closed = self.analytics.close(FLUSH_TIME).await;
+        if let Some(export) = self.export {
+            export.finish(EXPORT_TIME).await;
+        }
         self.app.registry.close().await;
         tracing::info!(records.written = closed.written, records.dropped = closed.dropped, "stopped");
         closed

@@ -1,5 +1,6 @@
 //! Every metric: name, help, labels. Labels stay bounded: never a key, a user or a prompt's text.
 
+mod export;
 mod records;
 
 use std::sync::{Arc, OnceLock};
@@ -13,6 +14,7 @@ use prometheus::{
 };
 use vocab::Usage;
 
+pub use export::ExportMetrics;
 pub use records::RecordMetrics;
 
 const SECONDS: &[f64] =
@@ -35,6 +37,7 @@ const UNPRICED_HELP: &str =
 const PROMPT_HELP: &str = "Calls by prompt version and how they ended.";
 const FIRING_HELP: &str = "Firing alerts; only the node that judges them counts any.";
 const DELIVERIES_HELP: &str = "Tries to deliver events by result: delivered, retried, given_up.";
+const SPANS_HELP: &str = "Spans applications sent, by result: kept, rejected.";
 const TOKENS_HELP: &str = "Tokens by class; input and output are totals, the other classes parts of them.";
 
 /// All metrics of one process.
@@ -61,6 +64,9 @@ pub struct Metrics {
     pub alerts_firing: IntGaugeVec,
     /// Tries to deliver events, by how they went.
     pub webhook_deliveries: IntCounterVec,
+    spans_received: IntCounterVec,
+    /// Calls sent on as spans.
+    pub export: ExportMetrics,
     /// The registry's revision this node serves.
     pub registry_revision: IntGauge,
     /// Bytes of bodies held in memory.
@@ -123,6 +129,8 @@ impl Metrics {
                 DELIVERIES_HELP,
                 &["result"],
             )?,
+            spans_received: made.counters("weir_spans_received_total", SPANS_HELP, &["result"])?,
+            export: ExportMetrics::new(&made)?,
             registry_revision: made.gauge("weir_registry_revision", "The registry revision served.")?,
             buffered_bytes: made.gauge("weir_buffered_bytes", "Bytes of bodies held in memory.")?,
             registry: made.0,
@@ -137,6 +145,13 @@ impl Metrics {
     /// Counts one try upstream.
     pub fn attempt(&self, provider: &str, result: &str) {
         self.attempts.with_label_values(&[provider, result]).inc();
+    }
+
+    /// Counts the spans of one request.
+    pub fn spans_received(&self, kept: u64, rejected: u64) {
+        for (result, count) in [("kept", kept), ("rejected", rejected)] {
+            self.spans_received.with_label_values(&[result]).inc_by(count);
+        }
     }
 
     /// Counts one call of a prompt version, where that is enabled.

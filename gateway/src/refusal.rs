@@ -64,6 +64,8 @@ pub enum Kind {
     Gone,
     /// The body is over its limit.
     BodyTooLarge,
+    /// The body is of a type, or packed in a way, that is not read here.
+    UnsupportedMediaType,
     /// Required variables were not sent.
     MissingVariables,
     /// A variable does not fit its declaration.
@@ -108,6 +110,9 @@ impl Kind {
             Self::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "stale", INVALID, CallerError),
             Self::Gone => (StatusCode::GONE, "gone", INVALID, CallerError),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", INVALID, CallerError),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", INVALID, CallerError)
+            }
             Self::MissingVariables => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "missing_variables", INVALID, CallerError)
             }
@@ -133,7 +138,7 @@ impl Kind {
     }
 
     /// Every kind, for the tests and the documents that walk them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::InvalidRequest,
         Self::ParameterLocked,
         Self::NotSupported,
@@ -149,6 +154,7 @@ impl Kind {
         Self::PreconditionFailed,
         Self::Gone,
         Self::BodyTooLarge,
+        Self::UnsupportedMediaType,
         Self::MissingVariables,
         Self::InvalidVariable,
         Self::TemplateError,

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use analytics::{BodyPolicy, OutboxSettings, Policies, Policy, Redaction, Rule, Sample};
+use analytics::{BodyPolicy, Listener, OutboxSettings, Policies, Policy, Redaction, Rule, Sample};
 use anyhow::Context as _;
 use config::{Bodies, Config, Known, OnFull, ProjectRecords, Records, Redact, Sync};
 use registry::content::Content;
@@ -13,6 +13,8 @@ use registry::{DEFAULT_PROJECT, NewVersion, Registry, Role, Who};
 use serde::Deserialize;
 use serde_json::json;
 use vocab::{Clock, LabelName, PromptName, Secret};
+
+use crate::exporter::Exporter;
 
 /// The file that holds the secrets of the first start.
 const FIRST_START_FILE: &str = "first-start.json";
@@ -77,12 +79,16 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// What the record store is opened with.
-pub fn analytics_settings(config: &Config, clock: &Clock) -> analytics::Settings {
+pub fn analytics_settings(
+    config: &Config,
+    clock: &Clock,
+    exporter: Option<Arc<Exporter>>,
+) -> analytics::Settings {
     analytics::Settings {
         url: config.analytics_url.expose().to_owned(),
         queue_bytes: config.records.queue_bytes,
         policies: policies(&config.records),
-        listener: None,
+        listener: exporter.map(|exporter| exporter as Arc<dyn Listener>),
         node: config.node.as_str().into(),
         clock: clock.clone(),
         cluster: config.analytics_cluster.as_deref().map(Arc::from),
@@ -97,7 +103,7 @@ pub fn analytics_settings(config: &Config, clock: &Clock) -> analytics::Settings
 }
 
 /// What is kept of each project's calls.
-fn policies(records: &Records) -> Policies {
+pub fn policies(records: &Records) -> Policies {
     let default = Policy {
         bodies: body_policy(records.bodies),
         retention: records.retention,

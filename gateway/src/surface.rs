@@ -13,7 +13,7 @@ use crate::call::relay::Body;
 use crate::call::{self, passthrough};
 use crate::listen::{Service, Stopping};
 use crate::refusal::{Kind, Refusal};
-use crate::{feedback, health, models, reading};
+use crate::{feedback, health, models, otlp, reading};
 
 /// The data plane as a service.
 #[derive(Clone)]
@@ -43,9 +43,16 @@ async fn route(plane: &DataPlane, request: Request<Incoming>) -> Response<Body> 
         "/v1/responses" if post => call::serve(app, request, Endpoint::Responses).await,
         "/v1/completions" if post => call::serve(app, request, Endpoint::Completions).await,
         "/v1/embeddings" if post => call::serve(app, request, Endpoint::Embeddings).await,
-        "/v1/chat/completions" | "/v1/responses" | "/v1/completions" | "/v1/embeddings" => {
-            not_allowed(request.method(), "POST")
+        "/v1/traces" | "/otlp/v1/traces" | "/api/public/otel/v1/traces" if post => {
+            otlp::serve(app, request).await
         }
+        "/v1/chat/completions"
+        | "/v1/responses"
+        | "/v1/completions"
+        | "/v1/embeddings"
+        | "/v1/traces"
+        | "/otlp/v1/traces"
+        | "/api/public/otel/v1/traces" => not_allowed(request.method(), "POST"),
         "/healthz" => health::alive(),
         "/readyz" => health::ready(app, &plane.stopping),
         "/v1/models" => get(request.method(), || models::list(app, request.headers())),
@@ -66,7 +73,7 @@ async fn below(plane: &DataPlane, request: Request<Incoming>) -> Response<Body> 
     if path == feedback::PATH || path.starts_with("/v1/feedback/") {
         return feedback::serve(app, request).await;
     }
-    if path.starts_with("/v1/messages") || path == "/v1/traces" {
+    if path.starts_with("/v1/messages") {
         return error(&Refusal::new(Kind::NotFound, "this version does not serve this route yet"));
     }
     if path.starts_with("/v1/") {

@@ -184,3 +184,17 @@ struct Status {
 pub fn status(code: i32, message: &str) -> Vec<u8> {
     Status { code, message: message.to_owned() }.encode_to_vec()
 }
+
+/// How many spans of a batch a receiver says it did not take; none when its answer is not OTLP's.
+pub fn rejected_spans(encoding: Encoding, answer: &[u8]) -> u64 {
+    let rejected = match encoding {
+        Encoding::Protobuf => {
+            Answer::decode(answer).ok().and_then(|answer| Some(answer.partial_success?.rejected_spans))
+        }
+        Encoding::Json => serde_json::from_slice::<serde_json::Value>(answer).ok().and_then(|answer| {
+            let rejected = &answer["partialSuccess"]["rejectedSpans"];
+            rejected.as_i64().or_else(|| rejected.as_str()?.parse().ok())
+        }),
+    };
+    rejected.and_then(|rejected| u64::try_from(rejected).ok()).unwrap_or(0)
+}

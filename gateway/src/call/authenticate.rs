@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, header};
 use registry::{KeyRefusal, VirtualKey};
 
@@ -16,7 +18,17 @@ pub struct Caller {
 
 /// Finds the caller by `Authorization: Bearer`, `x-api-key` or `api-key`.
 pub fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Refusal> {
-    let Some(secret) = secret(headers) else {
+    check(app, secret(headers))
+}
+
+/// The same, and by HTTP Basic: the password is the key, the user name does not matter.
+pub fn caller_or_basic(app: &App, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    let password = basic(headers);
+    check(app, secret(headers).or(password.as_deref()))
+}
+
+fn check(app: &App, secret: Option<&str>) -> Result<Caller, Refusal> {
+    let Some(secret) = secret else {
         return Err(refused(
             app,
             "no API key: send a Weir virtual key as `Authorization: Bearer sk-weir-…` (make one with `weir key create`)",
@@ -38,6 +50,13 @@ pub fn secret(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
     let named = |name| headers.get(name).and_then(|value| value.to_str().ok());
     bearer.or_else(|| named("x-api-key")).or_else(|| named("api-key")).map(str::trim)
+}
+
+fn basic(headers: &HeaderMap) -> Option<String> {
+    let (scheme, pair) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    let pair = STANDARD.decode(pair.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let (_, password) = str::from_utf8(&pair).ok()?.split_once(':')?;
+    Some(password.to_owned())
 }
 
 fn bearer(value: &str) -> Option<&str> {
@@ -71,5 +90,12 @@ mod tests {
             assert_eq!(secret(&headers), Some("sk-1"), "{headers:?}");
         }
         assert_eq!(secret(&sent("authorization", "Basic c2s=")), None);
+    }
+
+    #[test]
+    fn the_password_of_a_basic_pair_is_a_key() {
+        let of = |value| basic(&sent("authorization", value));
+        assert_eq!(of("Basic cGstbGY6c2stMTp4").as_deref(), Some("sk-1:x"));
+        assert_eq!((of("Basic c2s="), of("Basic !"), of("Bearer cGstbGY6c2stMQ==")), (None, None, None));
     }
 }

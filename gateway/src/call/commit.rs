@@ -63,11 +63,11 @@ pub async fn committed(mut response: Response<Body>) -> Response<Body> {
     let Some(commit) = entry.as_mut().and_then(|entry| entry.commit(*outcome)) else { return response };
     match commit.await {
         Ok(()) => response,
-        Err(error) => unacknowledged(response, &error),
+        Err(error) => unacknowledged(response, error),
     }
 }
 
-fn unacknowledged(mut response: Response<Body>, error: &NotCommitted) -> Response<Body> {
+fn unacknowledged(mut response: Response<Body>, error: NotCommitted) -> Response<Body> {
     let message = format!("the answer is withheld because its record could not be kept ({error}): try again");
     let refusal = Refusal::new(Kind::Overloaded, message);
     *response.status_mut() = refusal.status();

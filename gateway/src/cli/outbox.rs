@@ -116,7 +116,7 @@ fn settings(connection: &Connection, config: Option<&PathBuf>) -> anyhow::Result
         demo: false,
     };
     let config = arguments.load().map_err(|problems| anyhow::anyhow!("{problems}"))?;
-    Ok(start::analytics_settings(&config, &Clock::system()))
+    Ok(start::analytics_settings(&config, &Clock::system(), None))
 }
 
 fn show(condition: &Value, json: bool) {

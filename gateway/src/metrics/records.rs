@@ -75,11 +75,11 @@ impl RecordMetrics {
 }
 
 /// Brings a counter to a count kept elsewhere, which only grows.
-fn catch_up(counter: &IntCounter, count: u64) {
+pub(super) fn catch_up(counter: &IntCounter, count: u64) {
     counter.inc_by(count.saturating_sub(counter.get()));
 }
 
-fn gauge(count: u64) -> i64 {
+pub(super) fn gauge(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

@@ -62,9 +62,9 @@ async fn every_kind_of_condition_is_taken() {
 async fn an_alert_changes_field_by_field() {
     let desk = Desk::open().await;
     let path = make(&desk, &errors("errors")).await;
-    let patch = json!({"q": "tag:checkout", "for": "1h", "renotify": "4h", "missing": "keep"});
+    let change = json!({"q": "tag:checkout", "for": "1h", "renotify": "4h", "missing": "keep"});
 
-    assert_snapshot!("changed_alert", seen(&desk.send("PATCH", &path, &patch).await));
+    assert_snapshot!("changed_alert", seen(&desk.send("PATCH", &path, &change).await));
     let back = desk.send("PATCH", &path, &json!({"renotify": null})).await.json();
     assert_eq!((&back["renotify"], &back["for"]), (&Value::Null, &json!("1h")));
     let old = desk.by(Role::Editor, "PATCH", &path).header("if-match", "\"0\"").json(&json!({"name": "x"}));

@@ -22,7 +22,9 @@ impl Scene {
     async fn open() -> Self {
         let clock = Clock::manual(START);
         let receiver = FakeProvider::start().await;
-        (0..20).for_each(|_| drop(receiver.will(Reply::json(&json!({})))));
+        for _ in 0..20 {
+            receiver.will(Reply::json(&json!({})));
+        }
         let weir = Harness::at(clock.clone(), FakeProvider::start().await, |config| {
             config.webhooks.allow_private_addresses = true;
             // Rules are judged by hand here.
@@ -69,7 +71,7 @@ impl Scene {
     /// What the receiver has been told, once it was told this often.
     async fn told(&self, times: usize) -> Vec<Value> {
         self.receiver.arrived(times).await;
-        self.receiver.received().iter().map(|received| received.json()).collect()
+        self.receiver.received().iter().map(crate::support::provider::Received::json).collect()
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Office {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) config: Config,
     pub(crate) analytics: Analytics,
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Office {
@@ -44,10 +44,10 @@ impl Office {
         change(&mut config);
         let clock = Clock::manual(START);
         let registry = Registry::open(&config.registry_url, clock.clone()).await.unwrap();
-        let analytics = Analytics::open(start::analytics_settings(&config, &clock)).unwrap();
+        let analytics = Analytics::open(start::analytics_settings(&config, &clock, None)).unwrap();
         let metrics = Arc::new(Metrics::new(false).unwrap());
         let jobs = Jobs::new(&config, &clock, &registry, &analytics.store, &metrics).unwrap();
-        Self { clock, registry, jobs, metrics, config, analytics, folder }
+        Self { clock, registry, jobs, metrics, config, analytics, _folder: folder }
     }
 
     /// Another node on the same registry.

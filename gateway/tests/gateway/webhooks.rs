@@ -47,18 +47,16 @@ async fn an_event_arrives_as_it_is_signed() {
 
     assert_eq!(it.jobs.courier.deliver_due().await, 1);
 
-    let received = receiver.only();
-    assert_eq!((received.method.as_str(), &*received.path), ("POST", PATH));
-    assert_eq!(received.text(), &*event.body);
-    let header = |name| received.header(name).unwrap_or_default();
+    let posted = receiver.only();
+    assert_eq!((posted.method.as_str(), &*posted.path), ("POST", PATH));
+    assert_eq!(posted.text(), &*event.body);
+    let header = |name| posted.header(name).unwrap_or_default();
     assert_eq!(header("content-type"), "application/json");
     assert_eq!((header("weir-event"), header("weir-event-id")), ("alert.firing", &*event.id.to_string()));
     let signature = header("weir-signature");
     assert!(signature.starts_with(&format!("t={},v1=", START.micros() / 1_000_000)), "{signature}");
-    assert!(verifies(signature, hook.secret.expose(), &received.body));
-    assert!(
-        !verifies(signature, hook.secret.expose(), b"{}") && !verifies(signature, "other", &received.body)
-    );
+    assert!(verifies(signature, hook.secret.expose(), &posted.body));
+    assert!(!verifies(signature, hook.secret.expose(), b"{}") && !verifies(signature, "other", &posted.body));
     let delivery = it.deliveries(&hook.issued).await.remove(0);
     assert_eq!(
         (delivery.state, delivery.status, delivery.attempts),
@@ -86,8 +84,8 @@ async fn what_failed_is_tried_again_with_the_same_event_and_a_new_signature() {
     assert_eq!(it.after(Duration::from_secs(1)).await, 1);
     assert_eq!(it.after(Duration::from_mins(1)).await, 1);
 
-    let received = receiver.received();
-    let all = |name: &str| received.iter().map(|it| it.header(name).unwrap().to_owned()).collect::<Vec<_>>();
+    let posted = receiver.received();
+    let all = |name: &str| posted.iter().map(|it| it.header(name).unwrap().to_owned()).collect::<Vec<_>>();
     let (events, signatures) = (all("weir-event-id"), all("weir-signature"));
     assert!(events.len() == 4 && events.iter().all(|event| *event == events[0]), "{events:?}");
     assert!(signatures[0] != signatures[1] && signatures[1] != signatures[2], "{signatures:?}");
@@ -100,7 +98,9 @@ async fn what_failed_is_tried_again_with_the_same_event_and_a_new_signature() {
 #[tokio::test]
 async fn a_receiver_that_stays_away_for_a_day_is_given_up_and_can_be_replayed() {
     let (it, receiver) = (Office::open().await, FakeProvider::start().await);
-    (0..40).for_each(|_| drop(receiver.will(failed(503))));
+    for _ in 0..40 {
+        receiver.will(failed(503));
+    }
     let hook = it.hook(&url(&receiver), Format::Weir).await.issued;
     it.raise().await;
     let mut tries = 0;
@@ -168,12 +168,12 @@ async fn slack_gets_a_message_it_understands_and_that_commands_nothing() {
     assert_eq!(error, "the answer was 400 Bad Request: invalid_payload");
     it.after(Duration::from_mins(1)).await;
 
-    let received = &receiver.received()[1];
-    assert!(received.header("weir-signature").is_none(), "Slack has no use for it");
+    let posted = &receiver.received()[1];
+    assert!(posted.header("weir-signature").is_none(), "Slack has no use for it");
     let text = "[critical] &lt;!channel&gt; fires for model a&amp;b";
     let from = "alert.firing · project default · 2026-11-30T00:00:00.000000Z";
     assert_eq!(
-        received.json(),
+        posted.json(),
         json!({
             "text": text,
             "blocks": [
