@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vocab::Clock;
 
 use crate::office::START;
-use crate::support::{FakeProvider, Harness, Reply, ask, until};
+use crate::support::{FakeProvider, Harness, Received, Reply, ask, until};
 
 /// A gateway whose clock stands and whose jobs judge only when told, and a receiver of what it tells.
 struct Scene {
@@ -71,7 +71,7 @@ impl Scene {
     /// What the receiver has been told, once it was told this often.
     async fn told(&self, times: usize) -> Vec<Value> {
         self.receiver.arrived(times).await;
-        self.receiver.received().iter().map(crate::support::provider::Received::json).collect()
+        self.receiver.received().iter().map(Received::json).collect()
     }
 }
 

@@ -16,7 +16,7 @@ mod wait;
 pub use client::{Answer, Call};
 pub use harness::{Harness, PROVIDER_KEY, behind};
 pub use provider::reply::Reply;
-pub use provider::{FakeProvider, canned};
+pub use provider::{FakeProvider, Received, canned};
 pub use raw::RawConnection;
 pub use records::ids;
 pub use wait::{patiently, until};

@@ -103,20 +103,20 @@ fn a_call_is_a_server_span_with_a_client_span_for_every_try() {
     let spans = spans(&call(), Exporting::default());
     let names: Vec<_> = spans.iter().map(|(span, _)| span.name.as_str()).collect();
     assert_eq!(names, ["POST /v1/chat/completions", "chat gpt-5.1", "chat gpt-5.1"]);
-    let (server, first, served) = (&spans[0], &spans[1], &spans[2]);
+    let (server, first, second) = (&spans[0], &spans[1], &spans[2]);
     assert_eq!((server.0.kind, first.0.kind), (2, 3));
     assert_eq!((&server.0.span_id, &server.0.parent_span_id), (&vec![2; 8], &vec![3; 8]));
-    for (client, _) in [first, served] {
+    for (client, _) in [first, second] {
         assert_eq!((&client.trace_id, &client.parent_span_id), (&vec![1; 16], &vec![2; 8]));
     }
-    assert_ne!(first.0.span_id, served.0.span_id);
+    assert_ne!(first.0.span_id, second.0.span_id);
     assert_eq!(
         (&first.1["error.type"], &first.0.status.as_ref().unwrap().message),
         (&json!("transient"), &"it broke".to_owned())
     );
-    assert!(served.0.status.is_none() && !served.1.contains_key("error.type"));
+    assert!(second.0.status.is_none() && !second.1.contains_key("error.type"));
     // A stream's try lasts as long as its stream.
-    assert_eq!(served.0.end_time_unix_nano, server.0.end_time_unix_nano);
+    assert_eq!(second.0.end_time_unix_nano, server.0.end_time_unix_nano);
     assert_eq!(first.0.end_time_unix_nano - first.0.start_time_unix_nano, 500_000);
     assert_eq!(server.1["weir.prompt.name"], "support/reply");
     assert_eq!(server.1["http.response.status_code"], 200);

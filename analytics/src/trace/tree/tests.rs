@@ -1,3 +1,5 @@
+//! Trees from spans and calls that come in any order, with parents missing or going round in circles.
+
 use serde_json::json;
 
 use super::*;
