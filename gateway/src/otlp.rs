@@ -61,9 +61,9 @@ pub async fn serve(app: &Arc<App>, request: Request<Incoming>) -> Response<Body>
                 _ => UNKNOWN,
             };
             let mut response = respond(Encoding::Protobuf, otlp::status(code, refusal.message()));
-            let content_type = response.headers_mut().remove(header::CONTENT_TYPE);
+            let content_type = HeaderValue::from_static(Encoding::Protobuf.content_type());
             *response.headers_mut() = refusal.headers();
-            response.headers_mut().extend(content_type.map(|value| (header::CONTENT_TYPE, value)));
+            response.headers_mut().insert(header::CONTENT_TYPE, content_type);
             *response.status_mut() = refusal.status();
             response
         }

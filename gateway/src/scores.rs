@@ -258,9 +258,12 @@ fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
 }
 
 /// Commits scores of one project, after a look at what they judge.
-pub async fn file(app: &App, project: &str, scores: Vec<Score>) -> Result<Vec<ScoreBody>, Refusal> {
+pub async fn file(app: &App, project: &str, mut scores: Vec<Score>) -> Result<Vec<ScoreBody>, Refusal> {
     let calls = scores.iter().filter_map(|score| called(&score.target)).collect();
     look_up(app, project, calls).await?;
+    // A comment is kept as calls are: with what the project's rules name replaced.
+    let redaction = &app.policies.of_project(project).redaction;
+    scores.iter_mut().for_each(|score| redaction.score(score));
     let bodies = scores.iter().cloned().map(ScoreBody::from).collect();
     app.recorder.judge(scores).await.map_err(|not_committed| {
         Refusal::new(Kind::Overloaded, "scores cannot be taken right now: try again in a moment")

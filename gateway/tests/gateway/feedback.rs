@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use config::{Known, Redact};
 use serde_json::{Value, json};
 use vocab::{Clock, Time};
 
@@ -59,6 +60,18 @@ async fn an_application_scores_the_call_it_just_made() {
     assert_eq!(given["data"].as_array().unwrap().len(), 2);
     assert_eq!(scores(&weir, "session_id=s%2F4").await[0]["value"], 2.5);
     assert_eq!(weir.search("score.helpful:1").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_comment_is_redacted_as_calls_are() {
+    let weir = Harness::with(|config| config.records.redact = vec![Redact::Known(Known::Email)]).await;
+    let call = called(&weir).await;
+    let comment = "write to ada@example.com";
+    let score = json!({"call_id": call, "name": "helpful", "value": 1, "comment": comment});
+    let given = weir.post("/v1/feedback", &score).await;
+    assert_eq!(given.status, 201, "{}", given.text());
+    let kept = scores(&weir, &format!("call_id={call}")).await[0]["comment"].as_str().unwrap().to_owned();
+    assert!(kept.starts_with("write to ") && !kept.contains("ada@"), "{kept}");
 }
 
 #[tokio::test]

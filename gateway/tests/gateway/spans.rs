@@ -104,7 +104,8 @@ async fn every_route_takes_both_encodings_packed_or_not_with_the_key_in_any_plac
 #[tokio::test]
 async fn spans_that_cannot_be_kept_are_told_and_the_others_are_kept() {
     let weir = Harness::start().await;
-    let bad = json!({"traceId": "", "spanId": "00f067aa0ba902b7", "startTimeUnixNano": 1});
+    let mut bad = span(1);
+    bad["traceId"] = json!("");
     let answer = post(&weir, "/v1/traces").json(&export(&[bad, span(2)])).send().await;
     assert_eq!(answer.status, 200);
     let partial = &answer.json()["partialSuccess"];
