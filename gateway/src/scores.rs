@@ -263,7 +263,9 @@ pub async fn file(app: &App, project: &str, mut scores: Vec<Score>) -> Result<Ve
     look_up(app, project, calls).await?;
     // A comment is kept as calls are: with what the project's rules name replaced.
     let redaction = &app.policies.of_project(project).redaction;
-    scores.iter_mut().for_each(|score| redaction.score(score));
+    for score in &mut scores {
+        redaction.score(score);
+    }
     let bodies = scores.iter().cloned().map(ScoreBody::from).collect();
     app.recorder.judge(scores).await.map_err(|not_committed| {
         Refusal::new(Kind::Overloaded, "scores cannot be taken right now: try again in a moment")
