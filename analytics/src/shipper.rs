@@ -56,7 +56,8 @@ pub trait Destination: Send + Sync {
     /// Takes the rows of a shipment, all or none, unless they are there already.
     fn insert<'a>(&'a self, shipment: Shipment<'a>) -> Shipping<'a, ()>;
 
-    /// Whether the rows of a shipment are there, all of them.
+    /// Whether the rows of a shipment are there, all of them. When only some are, they are offered again under the same
+    /// token, and those that are there are not to go in twice.
     fn has<'a>(&'a self, shipment: Shipment<'a>) -> Shipping<'a, bool>;
 }
 

@@ -163,6 +163,7 @@ pub(super) const SCORES: Columns = &[
 pub(super) const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_records", include_str!("migrations/0001_records.sql")),
     ("0002_rollups", include_str!("migrations/0002_rollups.sql")),
+    ("0003_tokens", include_str!("migrations/0003_tokens.sql")),
 ];
 
 /// Where tables are made: in one database, on one server or on each of a cluster.
@@ -208,6 +209,7 @@ impl Place<'_> {
                 out.push_str(word);
             }
             "everywhere" => self.write_everywhere(rest, out),
+            "remember" => out.push_str(self.remember()),
             "distributed" => self.write_distributed(rest, out),
             _ => {}
         }
@@ -218,6 +220,15 @@ impl Place<'_> {
             // Writing to a string cannot fail.
             write!(out, "ON CLUSTER {}", literal(cluster)).unwrap_or_default();
         }
+    }
+
+    /// How many tokens a table remembers. Replicas also forget by time: a shard may be away for a week.
+    const fn remember(self) -> &'static str {
+        if self.cluster.is_none() {
+            return "MODIFY SETTING non_replicated_deduplication_window = 10000";
+        }
+        "MODIFY SETTING replicated_deduplication_window = 10000, \
+         replicated_deduplication_window_seconds = 604800"
     }
 
     /// The engine of a small table of which every server holds all rows.
@@ -300,7 +311,7 @@ mod tests {
     #[test]
     fn one_server_has_plain_tables_under_the_names_queries_use() {
         let statements = all(None);
-        assert_eq!(statements.len(), 10);
+        assert_eq!(statements.len(), 17);
         for statement in statements {
             assert!(!statement.contains(['{', '}']), "{statement}");
             assert!(!statement.contains("_local") && !statement.contains("ON CLUSTER"), "{statement}");
@@ -311,7 +322,7 @@ mod tests {
     #[test]
     fn a_cluster_has_replicated_tables_and_one_over_all_of_them() {
         let statements = all(Some("main"));
-        assert_eq!(statements.len(), 17);
+        assert_eq!(statements.len(), 24);
         assert!(statements.iter().all(|statement| statement.contains("ON CLUSTER 'main'")));
         let calls = statements.iter().find(|statement| statement.contains("weir`.calls_local ON")).unwrap();
         assert!(calls.contains("ENGINE = ReplicatedMergeTree\n"), "{calls}");

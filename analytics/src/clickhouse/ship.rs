@@ -1,7 +1,8 @@
 //! Blocks of rows into their tables, each exactly once.
 //!
-//! A block's id is the insert's deduplication token, which the engine remembers for the last thousand blocks of a
-//! table, roll-ups included; after that the column `block` tells whether it is there.
+//! A block's id is the insert's deduplication token, which the engine remembers for the last ten thousand blocks of a
+//! table, roll-ups included; after that the column `block` tells how much of it is there. A block goes in week by week
+//! and shard by shard: one that is there in part is sent again, and the token keeps out what is there already.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -57,14 +58,18 @@ impl Destination for Ship {
         Box::pin(async move {
             self.ready().await?;
             let sql = format!(
-                "SELECT block FROM {} WHERE block = toUUID({}) LIMIT 1",
+                "SELECT count() >= {} FROM {} WHERE block = toUUID({})",
+                shipment.rows,
                 shipment.table.as_str(),
                 literal(&shipment.block.to_string())
             );
-            let rows = within(async {
+            let are_there = within(async {
                 self.connection.client().query_raw(&sql).fetch_bytes("TabSeparated")?.collect().await
             });
-            rows.await.map(|rows| !rows.is_empty()).map_err(|trouble| Refused::Away(trouble.message))
+            are_there
+                .await
+                .map(|said| said.starts_with(b"1"))
+                .map_err(|trouble| Refused::Away(trouble.message))
         })
     }
 }

@@ -13,8 +13,9 @@ use crate::store::Unavailable;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// The longest such wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// A destination surely remembers a token for this long after it was first offered; later it is asked.
-const REMEMBERED: Duration = Duration::from_secs(10);
+/// A destination surely remembers a token for this long after it was first offered; later it is asked. Long enough for
+/// a server that was killed half-way to be back, because only the token completes what is derived from the rows.
+const REMEMBERED: Duration = Duration::from_mins(2);
 /// With nothing to do, the outbox is looked after this often.
 const IDLE: Duration = Duration::from_secs(10);
 

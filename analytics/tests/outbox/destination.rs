@@ -1,4 +1,5 @@
-//! A destination as ClickHouse is one: it remembers the tokens of its last blocks, and can be told to fail.
+//! A destination as ClickHouse is one: it puts a block away in two parts, remembers the tokens of the parts of its last
+//! blocks, and can be told to fail.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard};
@@ -17,6 +18,10 @@ pub(crate) enum Fault {
     LostAnswer,
     /// They do, the answer is lost, and by the time of the next try the token is forgotten.
     LostAnswerForLong,
+    /// Those of the first part do; then the destination is away for long.
+    HalfAndAwayForLong,
+    /// Those of the first part do, and the answer never comes.
+    HalfAndHangs,
     /// They do, and the answer never comes.
     Hangs,
 }
@@ -38,9 +43,13 @@ pub(crate) struct State {
     pub(crate) asked: u32,
     pub(crate) layouts: HashSet<u32>,
     rows: HashMap<Table, Vec<u32>>,
-    tokens: HashSet<(Table, BlockId)>,
-    blocks: HashSet<(Table, BlockId)>,
+    tokens: HashSet<(Table, BlockId, Part)>,
+    /// How many rows of a block there are.
+    blocks: HashMap<(Table, BlockId), u64>,
 }
+
+/// Rows with even numbers are one part of a block, those with odd ones the other.
+type Part = u32;
 
 impl Fake {
     pub(crate) fn new(clock: &Clock) -> Self {
@@ -72,16 +81,22 @@ impl Fake {
         if let Some(n) = numbers.iter().find(|n| state.poison.contains(&(table, **n))) {
             return Err(Refused::Rejected(format!("row {n} cannot be parsed")));
         }
-        if state.tokens.insert(key) {
-            state.rows.entry(table).or_default().extend(numbers);
-            state.blocks.insert(key);
+        state.put(key, &numbers, 0);
+        let away = || Err(Refused::Away("timed out".to_owned()));
+        match fault {
+            Some(Fault::HalfAndAwayForLong) => {
+                self.clock.advance(Duration::from_mins(20));
+                return away();
+            }
+            Some(Fault::HalfAndHangs) => return Ok(true),
+            _ => state.put(key, &numbers, 1),
         }
         match fault {
-            Some(Fault::LostAnswer) => Err(Refused::Away("timed out".to_owned())),
+            Some(Fault::LostAnswer) => away(),
             Some(Fault::LostAnswerForLong) => {
                 state.tokens.clear();
                 self.clock.advance(Duration::from_mins(20));
-                Err(Refused::Away("timed out".to_owned()))
+                away()
             }
             other => Ok(other == Some(Fault::Hangs)),
         }
@@ -89,6 +104,14 @@ impl Fake {
 }
 
 impl State {
+    fn put(&mut self, (table, block): (Table, BlockId), numbers: &[u32], part: Part) {
+        if self.tokens.insert((table, block, part)) {
+            let rows: Vec<u32> = numbers.iter().copied().filter(|n| n % 2 == part).collect();
+            *self.blocks.entry((table, block)).or_default() += rows.len() as u64;
+            self.rows.entry(table).or_default().extend(rows);
+        }
+    }
+
     /// Forgets all tokens; the rows stay.
     pub(crate) fn forget(&mut self) {
         self.tokens.clear();
@@ -108,7 +131,8 @@ impl Destination for Fake {
     fn has<'a>(&'a self, shipment: Shipment<'a>) -> Shipping<'a, bool> {
         let mut state = self.state();
         state.asked += 1;
-        let has = state.blocks.contains(&(shipment.table, shipment.block));
+        let there = state.blocks.get(&(shipment.table, shipment.block)).copied().unwrap_or_default();
+        let has = there >= shipment.rows;
         Box::pin(std::future::ready(Ok(has)))
     }
 }

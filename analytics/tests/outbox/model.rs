@@ -59,7 +59,7 @@ async fn run(steps: Vec<Step>) {
             }
             Step::Forget => {
                 // Forgotten is only what was long ago.
-                bench.clock.advance(Duration::from_mins(1));
+                bench.clock.advance(Duration::from_mins(20));
                 bench.fake.state().forget();
             }
             Step::SetClock(now) => bench.clock.set(vocab::Time(now)),

@@ -106,6 +106,28 @@ async fn a_block_that_was_on_its_way_when_the_process_died_is_the_same_block_aft
     }
 }
 
+// Once, any row of a block was taken for all of it.
+#[tokio::test(start_paused = true)]
+async fn a_block_of_which_a_part_is_there_is_completed_and_not_taken_to_be_there() {
+    for moment in 0..3 {
+        for (last, killed) in [(Fault::HalfAndAwayForLong, false), (Fault::HalfAndHangs, true)] {
+            let mut bench = Bench::new();
+            bench.commit(0..10);
+            bench.fake.state().faults.extend((0..moment).map(|_| Fault::LostAnswer));
+            bench.fake.state().faults.push_back(last);
+            tokio::time::timeout(Duration::from_mins(1), bench.drain()).await.unwrap_or_default();
+            if killed {
+                bench = bench.killed();
+            }
+            bench.drain().await;
+            assert!(bench.fake.state().asked > 0, "the token is not trusted any more");
+            assert_eq!(bench.fake.rows(Table::Attempts), each(0..10, 2), "{last:?} at {moment}");
+            assert_eq!(bench.fake.rows(Table::Bodies), each(0..10, 1), "{last:?} at {moment}");
+            assert_eq!(bench.fake.rows(Table::Calls), each(0..10, 1), "{last:?} at {moment}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn rows_of_different_layouts_do_not_travel_together() {
     let bench = Bench::new();

@@ -16,6 +16,10 @@ use crate::row::Row;
 const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
 fn calls(started: &[Time], retention: Option<Duration>) -> Vec<u8> {
+    packed(&rows(started, retention))
+}
+
+fn rows(started: &[Time], retention: Option<Duration>) -> Vec<u8> {
     let policy = Policy { retention, ..Policy::default() };
     let mut rows = Vec::new();
     for started in started {
@@ -29,7 +33,7 @@ fn calls(started: &[Time], retention: Option<Duration>) -> Vec<u8> {
         let row = Row::new(&record, "node", &policy, false);
         Encoder::default().call(&row, &mut rows);
     }
-    packed(&rows)
+    rows
 }
 
 fn packed(rows: &[u8]) -> Vec<u8> {
@@ -65,6 +69,31 @@ async fn a_block_sent_twice_is_there_once_and_so_are_its_roll_ups() {
     }
     ship.insert(shipment(Id::at(now()), &bytes)).await.unwrap();
     assert_eq!(scratch.value("SELECT count() FROM calls").await, "4", "the same rows as another block");
+    scratch.drop().await;
+}
+
+// Once, any row of a block was taken for all of it.
+#[tokio::test]
+async fn a_block_that_was_broken_off_is_completed_when_it_is_sent_again() {
+    let scratch = Scratch::new();
+    let ship = Ship::new(scratch.connect());
+    let weeks = [now(), Time(now().0 - 14 * DAY)].map(|started| rows(&[started], None));
+    let (half, whole) = (packed(&weeks[0]), packed(&weeks.concat()));
+    let block = Id::at(now());
+    let sent = Shipment { rows: 2, ..shipment(block, &whole) };
+    assert_eq!(ship.has(sent).await, Ok(false));
+    // What a server leaves behind that dies after the first week's calls and before their roll-ups.
+    scratch.connect().run("DETACH TABLE calls_by_model_feed").await.unwrap();
+    ship.insert(Shipment { packed: &half, rows: 1, ..sent }).await.unwrap();
+    scratch.connect().run("ATTACH TABLE calls_by_model_feed").await.unwrap();
+    assert_eq!(ship.has(sent).await, Ok(false), "one of two rows is there");
+    ship.insert(sent).await.unwrap();
+    assert_eq!(ship.has(sent).await, Ok(true));
+    assert_eq!(scratch.value("SELECT count() FROM calls").await, "2");
+    for table in ["calls_by_model", "calls_by_prompt"] {
+        let calls = format!("SELECT sum(calls) FROM {table}");
+        assert_eq!(scratch.value(&calls).await, "2", "{table}");
+    }
     scratch.drop().await;
 }
 
