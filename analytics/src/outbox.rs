@@ -123,6 +123,7 @@ impl Outbox {
             room,
         };
         shared.resume(&open).map_err(|error| unavailable(error.to_string()))?;
+        open.limit(shared.room.most_bytes());
         *lock(&shared.writing) = Writing::Open(Box::new(open));
         Ok((Self(Arc::new(shared)), set_aside))
     }

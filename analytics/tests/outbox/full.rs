@@ -1,8 +1,10 @@
 //! Full: less and less is kept, the reserve goes, calls never wait; and all of it comes back.
 
 use analytics::outbox::{Keep, Table};
+use analytics::{Outbox, OutboxSettings};
+use vocab::Clock;
 
-use crate::{Bench, batch, each};
+use crate::{Bench, Fake, START, batch, each, path, settings};
 
 /// Commits calls until nothing fits any more, each as the outbox says there is room for; returns how many fitted.
 fn fill(bench: &Bench, from: u32, body_bytes: usize) -> (u32, Vec<Keep>) {
@@ -41,6 +43,25 @@ async fn the_fuller_it_is_the_less_is_asked_for_until_the_reserve_is_gone_too() 
     bench.drain().await;
     assert!(bench.outbox.has_room() && reserve.exists(), "all is as it was");
     fill(&bench, n, 20_000);
+}
+
+// Once, the limit was set only after something had been full.
+#[tokio::test(start_paused = true)]
+async fn an_outbox_grows_to_the_size_it_was_given_and_its_reserve_and_no_further() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = OutboxSettings { bytes: 2 << 20, reserve_bytes: 512 << 10, ..settings(folder.path()) };
+    let clock = Clock::manual(START);
+    let (outbox, _) = Outbox::open(&settings, &clock).unwrap();
+    let bench = Bench { outbox, fake: Fake::new(&clock), clock, folder };
+    let (n, steps) = fill(&bench, 0, 20_000);
+    assert_eq!(steps, [Keep::Everything, Keep::NoBodies, Keep::Narrow, Keep::Failures]);
+    assert!(!bench.folder.path().join("outbox.sqlite-reserve").exists(), "the reserve was given up");
+    bench.outbox.close();
+    let grown = std::fs::metadata(path(bench.folder.path())).unwrap().len();
+    assert!(grown > 2 << 20 && grown <= (2 << 20) + (512 << 10), "{grown}");
+    let (bench, _) = bench.reopened();
+    bench.drain().await;
+    assert_eq!(bench.fake.rows(Table::Calls), each(0..n, 1));
 }
 
 #[tokio::test(start_paused = true)]
