@@ -280,6 +280,8 @@ impl Shared {
         let (mut open, set_aside) =
             Open::on(&self.file, self.sync_full, &self.clock).map_err(|error| unavailable(&error))?;
         let set_aside = moved.take().map(|moved| open.take_over(moved)).or(set_aside);
+        // Numbers of batches that were lost are not given again: a block in memory may still be made of them.
+        open.next = open.next.max(self.figures().last + 1);
         open.limit(self.room.most_bytes());
         self.resume(&open).map_err(|error| unavailable(&error))?;
         self.figures().set_aside = set_aside;
@@ -290,10 +292,12 @@ impl Shared {
     /// Reads the figures from a file that was just opened.
     fn resume(&self, open: &Open) -> rusqlite::Result<()> {
         let size = open.size()?;
-        let (first, last, poisoned) = (open.first_seq()?, open.last_seq()?, open.poisoned_rows()?);
+        let (waiting, poisoned) = (open.waiting()?, open.poisoned_rows()?);
         self.room.set_used(open.used_bytes()?);
-        self.figures().resume(size, first, last, poisoned);
+        self.figures().resume(size, waiting, open.next - 1, poisoned);
         self.arrived.notify_one();
+        // What somebody waits for may be lost.
+        self.shipped.notify_waiters();
         Ok(())
     }
 }

@@ -50,11 +50,11 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// Begins anew with what a file holds. What waits there has waited long enough.
-    pub(super) fn resume(&mut self, waiting: Size, first: Option<i64>, last: i64, poisoned: u64) {
-        (self.waiting, self.unsealed, self.poisoned) = (waiting, waiting, poisoned);
-        self.last = last.max(self.last);
-        self.shipped = first.map_or(self.last, |first| first - 1);
+    /// Begins anew with what a file holds: the first and the last batch that wait, and the last number given out. What
+    /// waits there has waited long enough; what was lost is not waited for.
+    pub(super) fn resume(&mut self, size: Size, waiting: Option<(i64, i64)>, given: i64, poisoned: u64) {
+        (self.waiting, self.unsealed, self.poisoned) = (size, size, poisoned);
+        (self.shipped, self.last) = waiting.map_or((given, given), |(first, last)| (first - 1, last));
         self.hurry_to = self.last;
         self.since = None;
     }
@@ -118,8 +118,8 @@ impl Figures {
     }
 
     /// Whether the batch with this number and all before it are done with, or never will be.
-    pub(super) const fn waits_no_longer(&self, last: i64) -> bool {
-        self.shipped >= last || self.closed
+    pub(super) fn waits_no_longer(&self, last: i64) -> bool {
+        self.shipped >= last.min(self.last) || self.closed
     }
 
     pub(super) fn condition(&self) -> OutboxCondition {

@@ -96,9 +96,11 @@ impl Open {
         Ok(last.max(self.next - 1))
     }
 
-    /// The number of the first batch that waits.
-    pub(super) fn first_seq(&self) -> rusqlite::Result<Option<i64>> {
-        self.db.query_row("SELECT min(seq) FROM batch", [], |row| row.get(0))
+    /// The numbers of the first and the last batch that wait.
+    pub(super) fn waiting(&self) -> rusqlite::Result<Option<(i64, i64)>> {
+        let ends = |row: &Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
+        let (first, last) = self.db.query_row("SELECT min(seq), max(seq) FROM batch", [], ends)?;
+        Ok(first.zip(last))
     }
 
     /// Everything that waits.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use analytics::outbox::Table;
 use analytics::{Outbox, SetAside};
@@ -118,6 +119,33 @@ fn a_damaged_outbox_goes_on_taking_rows_while_the_gateway_runs() {
     let rows = bench.fake.rows(Table::Calls);
     assert_eq!(rows.len() as u64, set_aside.salvaged.unwrap().rows + 10);
     assert!(rows.ends_with(&(1_000..1_010).collect::<Vec<_>>()));
+}
+
+// Once, batches lost from the end were waited for until another one came.
+#[test]
+fn nobody_waits_for_what_damage_took() {
+    let bench = Bench::new();
+    for n in 0..BATCHES {
+        bench.outbox.commit(batch(n * CALLS..(n + 1) * CALLS, 3_000)).unwrap();
+    }
+    let (bench, _) = bench.reopened();
+    let file = path(bench.folder.path());
+    let length = fs::metadata(&file).unwrap().len();
+    overwrite(&file, length / 10 * 7, &vec![0x5a; (length / 10 * 3) as usize]);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let both = async { tokio::join!(bench.outbox.settled(), bench.drain()) };
+        tokio::time::timeout(Duration::from_mins(1), both).await.expect("who waited is let go");
+        let settled = tokio::time::timeout(Duration::from_mins(1), bench.outbox.settled());
+        settled.await.expect("and nobody begins to wait");
+    });
+    let rows = bench.fake.rows(Table::Calls);
+    assert!(!rows.is_empty() && !rows.contains(&(BATCHES * CALLS - 1)), "the newest are lost: {rows:?}");
+    assert!(bench.outbox.set_aside().is_some());
+    bench.commit(1_000..1_010);
+    runtime.block_on(bench.drain());
+    assert!(bench.fake.rows(Table::Calls).ends_with(&(1_000..1_010).collect::<Vec<_>>()));
 }
 
 #[test]
