@@ -3,13 +3,13 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, TransactionBehavior, params, params_from_iter};
 use serde::Serialize;
-use vocab::Time;
+use vocab::{Id, Time};
 
-use super::Outbox;
 use super::batch::{Rows, Table};
 use super::block::{Block, Piece};
 use super::figures::{Added, Size};
 use super::open::{self, Open};
+use super::{BlockId, Outbox};
 use crate::store::Unavailable;
 
 /// So many rows are kept aside; with more, blocks wait as if the destination were away, because by then it is
@@ -101,7 +101,9 @@ impl Outbox {
         }
         let reason = shortened(reason);
         let row = block.plain(piece)?;
-        self.0.write(|open| open.set_poisoned(block.layout, piece, &row, reason))?;
+        // A block of one row is no part yet. Tables of a block share its id, and parts do not share theirs.
+        let part = if block.is_part(piece) { piece.id } else { Id::new(&self.0.clock) };
+        self.0.write(|open| open.set_poisoned(block.layout, (part, piece.table), &row, reason))?;
         self.0.figures().poisoned += 1;
         tracing::error!(
             table = piece.table.as_str(),
@@ -132,19 +134,24 @@ impl Outbox {
 }
 
 impl Open {
-    fn set_poisoned(&mut self, layout: u32, piece: &Piece, row: &[u8], reason: &str) -> rusqlite::Result<()> {
+    fn set_poisoned(
+        &mut self,
+        layout: u32,
+        (part, table): (BlockId, Table),
+        row: &[u8],
+        reason: &str,
+    ) -> rusqlite::Result<()> {
         let at = self.clock.now();
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         tx.prepare_cached(
             "INSERT INTO poisoned (target, layout, at, reason, row) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![piece.table.as_str(), layout, at.micros(), reason, row])?;
-        // A block of one row is no part: what of it is done says the part put in its place.
+        .execute(params![table.as_str(), layout, at.micros(), reason, row])?;
         tx.prepare_cached(
             "INSERT INTO part (id, target, from_place, to_place, done) VALUES (?1, ?2, 0, 0, 1)
              ON CONFLICT (id) DO UPDATE SET done = 1",
         )?
-        .execute(params![piece.id.bytes(), piece.table.as_str()])?;
+        .execute(params![part.bytes(), table.as_str()])?;
         tx.commit()
     }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use analytics::outbox::{Table, Which};
+use analytics::outbox::{Batch, Table, Which};
 
 use crate::destination::Fault;
-use crate::{Bench, each};
+use crate::{Bench, LAYOUT, add, each};
 
 #[tokio::test(start_paused = true)]
 async fn poisoned_rows_are_set_aside_alone_and_the_rest_arrives() {
@@ -76,6 +76,24 @@ async fn a_kill_at_any_moment_of_bisecting_doubles_nothing_and_loses_nothing() {
         assert_eq!(bench.fake.rows(Table::Calls), (1..30).chain([31]).collect::<Vec<_>>(), "moment {moment}");
         assert_eq!(bench.outbox.condition().poisoned, 3, "moment {moment}");
     }
+}
+
+// Once, cutting one table of a block forgot that the only row of another one was set aside.
+#[tokio::test(start_paused = true)]
+async fn the_only_row_of_a_table_is_set_aside_once_whatever_becomes_of_the_others() {
+    let mut bench = Bench::new();
+    let mut batch = Batch::new(LAYOUT);
+    (0..2).for_each(|n| add(&mut batch, Table::Calls, n, b"call"));
+    add(&mut batch, Table::Attempts, 0, b"only");
+    bench.outbox.commit(batch).unwrap();
+    bench.fake.state().poison.extend([(Table::Attempts, 0), (Table::Calls, 1)]);
+    // The attempt is refused, then the calls, which are cut; the process dies over the first half.
+    bench.fake.state().faults.extend([Fault::LostAnswer, Fault::LostAnswer, Fault::Hangs]);
+    assert!(tokio::time::timeout(Duration::from_mins(1), bench.drain()).await.is_err());
+    bench = bench.killed();
+    bench.drain().await;
+    assert_eq!(bench.outbox.condition().poisoned, 2);
+    assert_eq!(bench.fake.rows(Table::Calls), [0]);
 }
 
 #[tokio::test(start_paused = true)]
