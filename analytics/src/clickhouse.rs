@@ -38,8 +38,8 @@ mod words;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use vocab::Id;
 use vocab::id::Call;
+use vocab::{Id, Time};
 
 pub use migrate::{MigrateError, Migrated};
 
@@ -55,8 +55,8 @@ use crate::outbox::{Batch, Outbox};
 use crate::report::{Report, Table};
 use crate::shipper::Shipper;
 use crate::store::{
-    Answer, Condition, Count, Doomed, Entries, FoundPage, QueryError, ScorePage, ScoreSearch, Search, Sink,
-    Store, Unavailable, ValueCount,
+    Answer, Condition, Count, Cursor, Doomed, Entries, FoundPage, QueryError, ScorePage, ScoreSearch, Search,
+    Sink, Store, Unavailable, ValueCount,
 };
 use crate::trace::{FoundTrace, SessionSummary, SummaryPage, TraceSummary};
 use crate::{OpenError, Policies, Settings};
@@ -148,6 +148,10 @@ impl Store for ClickHouseStore {
 
     fn export(&self, search: Search) -> Answer<'_, FoundPage<FoundCall>> {
         Box::pin(self.reader.export(search))
+    }
+
+    fn behind(&self, started: Time, id: Id<Call>) -> Cursor {
+        place::place(started.0, u128::from_be_bytes(id.bytes()))
     }
 
     fn count(&self, search: Search) -> Answer<'_, Count> {

@@ -39,7 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vocab::id::Call;
-use vocab::{Clock, Id};
+use vocab::{Clock, Id, Time};
 
 use self::append::Appender;
 use self::purge::Purge;
@@ -52,7 +52,7 @@ use crate::filter::Field;
 use crate::found::FoundCall;
 use crate::report::{Report, Table};
 use crate::store::{
-    Answer, Condition, Count, Doomed, Entries, FoundPage, QueryError, ScorePage, ScoreSearch, Search,
+    Answer, Condition, Count, Cursor, Doomed, Entries, FoundPage, QueryError, ScorePage, ScoreSearch, Search,
     SetAside, Sink, Store, Unavailable, ValueCount,
 };
 use crate::trace::{FoundTrace, SessionSummary, SummaryPage, TraceSummary};
@@ -225,6 +225,10 @@ impl Store for SqliteStore {
     fn export(&self, search: Search) -> Answer<'_, FoundPage<FoundCall>> {
         let clock = self.clock.clone();
         Box::pin(self.readers.report(move |reader| export::export(reader, &search, &clock)))
+    }
+
+    fn behind(&self, started: Time, id: Id<Call>) -> Cursor {
+        Cursor { started: started.0, id: u128::from_be_bytes(id.bytes()) }
     }
 
     fn count(&self, search: Search) -> Answer<'_, Count> {

@@ -84,6 +84,9 @@ pub trait Store: Sink {
     /// early where its bodies are large: only without a next cursor there is nothing more.
     fn export(&self, search: Search) -> Answer<'_, FoundPage<FoundCall>>;
 
+    /// Returns the place just behind a call: a search goes on with what stands after it in this store's order.
+    fn behind(&self, started: Time, id: Id<Call>) -> Cursor;
+
     /// Counts the calls that match; limit and cursor do not matter.
     fn count(&self, search: Search) -> Answer<'_, Count>;
 
@@ -220,11 +223,6 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The place just behind this call: a search goes on with what started before it.
-    pub const fn behind(started: Time, id: Id<Call>) -> Self {
-        Self { started: started.0, id: u128::from_be_bytes(id.bytes()) }
-    }
-
     /// The place just before everything that started before `time`.
     pub(crate) const fn before(time: Time) -> Self {
         Self { started: time.0, id: 0 }

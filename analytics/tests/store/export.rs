@@ -3,7 +3,7 @@
 use analytics::filter::Field;
 use analytics::{Count, Cursor, Record, Search, Store, ValueCount};
 use serde_json::json;
-use vocab::Limit;
+use vocab::{Id, Limit};
 
 use crate::samples::{append, at, call, full, search, served, talk};
 
@@ -52,6 +52,21 @@ pub(crate) async fn an_export_has_as_many_rows_as_are_counted_while_calls_arrive
         assert!(ids.is_sorted_by(|a, b| a > b), "newest first");
         ids.dedup();
         assert_eq!(ids.len() as u64, matching, "{text}: none twice");
+    }
+}
+
+/// Places are in the engine's order, which need not be that of the ids.
+pub(crate) async fn an_export_goes_on_behind_any_of_the_calls_of_one_microsecond(store: &dyn Store) {
+    let ids = [1_u128 << 64, 2 << 64, 1, (1 << 64) | 1, 2].map(|id| Id::from_bytes(id.to_be_bytes()));
+    append(store, &ids.map(|id| Record { id, ..call(5) }));
+    append(store, &[call(1)]);
+    let all: Vec<_> = store.export(search("")).await.unwrap().rows.into_iter().map(|call| call.row).collect();
+    assert_eq!(all.len(), 6);
+    for (n, row) in all.iter().enumerate() {
+        let cursor = Some(store.behind(row.started_at, row.id));
+        let rest = store.export(Search { cursor, ..search("") }).await.unwrap().rows;
+        let rest: Vec<_> = rest.iter().map(|call| call.row.id).collect();
+        assert_eq!(rest, all.iter().skip(n + 1).map(|row| row.id).collect::<Vec<_>>(), "behind {}", row.id);
     }
 }
 

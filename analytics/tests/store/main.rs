@@ -148,6 +148,7 @@ macro_rules! conformance {
             }
             export {
                 an_export_has_bodies_and_attempts
+                an_export_goes_on_behind_any_of_the_calls_of_one_microsecond
                 an_export_has_as_many_rows_as_are_counted_while_calls_arrive
                 counting_keeps_to_filter_project_and_time
                 the_values_of_a_field_come_most_frequent_first

@@ -7,10 +7,11 @@ use analytics::report::{Report, Table};
 use analytics::store::{Answer, Entries, ScorePage};
 use analytics::trace::{FoundTrace, SessionSummary, SummaryPage, TraceSummary};
 use analytics::{
-    Condition, Count, Doomed, FoundCall, FoundPage, ScoreSearch, Search, Sink, Store, Unavailable, ValueCount,
+    Condition, Count, Cursor, Doomed, FoundCall, FoundPage, ScoreSearch, Search, Sink, Store, Unavailable,
+    ValueCount,
 };
-use vocab::Id;
 use vocab::id::Call;
+use vocab::{Id, Time};
 
 pub(crate) struct Settled<S>(pub(crate) S);
 
@@ -52,6 +53,10 @@ impl<S: Store> Store for Settled<S> {
 
     fn export(&self, search: Search) -> Answer<'_, FoundPage<FoundCall>> {
         self.ask(self.0.export(search))
+    }
+
+    fn behind(&self, started: Time, id: Id<Call>) -> Cursor {
+        self.0.behind(started, id)
     }
 
     fn count(&self, search: Search) -> Answer<'_, Count> {

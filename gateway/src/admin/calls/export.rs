@@ -137,7 +137,7 @@ async fn behind(admin: &Admin, project: &str, id: &str) -> Result<Cursor, Refusa
     };
     let call = admin.app.store.get(id.parse().map_err(|_| unknown())?).await?;
     let call = call.filter(|call| call.row.project == project).ok_or_else(unknown)?;
-    Ok(Cursor::behind(call.row.started_at, call.row.id))
+    Ok(admin.app.store.behind(call.row.started_at, call.row.id))
 }
 
 fn answer(export: Export, first: Option<Frame<Bytes>>) -> Response {
