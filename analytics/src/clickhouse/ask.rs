@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clickhouse::error::Error;
 use clickhouse::{RowOwned, RowRead};
 use vocab::Clock;
 
@@ -83,7 +84,7 @@ impl Asker {
             // A readonly query changes nothing, whatever is in it; 2 lets the settings here through.
             .with_setting("readonly", "2");
         match tokio::time::timeout(limit + GRACE, query.fetch_all()).await {
-            Ok(answer) => answer.map_err(|error| failure(Trouble::of(&error))),
+            Ok(answer) => answer.map_err(|error| self.failure(&error)),
             Err(_) => Err(Failure::Late),
         }
     }
@@ -104,9 +105,15 @@ impl Asker {
             // Replicas may look at each other's tables for what to delete: calls go last, so all see the same.
             .with_setting("allow_nondeterministic_mutations", "1");
         match tokio::time::timeout(CHANGE, query.execute()).await {
-            Ok(done) => done.map_err(|error| failure(Trouble::of(&error))),
+            Ok(done) => done.map_err(|error| self.failure(&error)),
             Err(_) => Err(Failure::Late),
         }
+    }
+
+    fn failure(&self, error: &Error) -> Failure {
+        let trouble = Trouble::of(error);
+        self.connection.heed(&trouble);
+        failure(trouble)
     }
 
     async fn ready(&self) -> Result<(), Failure> {
@@ -130,8 +137,6 @@ fn failure(trouble: Trouble) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use clickhouse::error::Error;
-
     use super::super::address::Address;
     use super::*;
 

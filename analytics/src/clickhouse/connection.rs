@@ -1,9 +1,10 @@
 //! The way to a ClickHouse server: one client for all, and migrations before anything else.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clickhouse::Client;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::address::Address;
@@ -11,6 +12,8 @@ use super::migrate::{self, MigrateError};
 use super::schema::{Place, literal};
 use super::trouble::Trouble;
 
+/// `UNKNOWN_TABLE`, `UNKNOWN_DATABASE`: what was there is gone.
+const GONE: [u32; 2] = [60, 81];
 /// How long a statement without rows may take: making tables, asking for one number.
 const STATEMENT: Duration = Duration::from_secs(30);
 
@@ -21,7 +24,9 @@ pub(crate) struct Connection {
     server: Client,
     database: String,
     cluster: Option<String>,
-    ready: OnceCell<()>,
+    is_ready: AtomicBool,
+    /// Held by whoever migrates; the others wait.
+    migrating: Mutex<()>,
 }
 
 impl Connection {
@@ -39,7 +44,14 @@ impl Connection {
             // Inner queries over a cluster's tables see all of it.
             .with_setting("distributed_product_mode", "global");
         let cluster = cluster.map(str::to_owned);
-        Self { client, server, database: address.database.clone(), cluster, ready: OnceCell::new() }
+        Self {
+            client,
+            server,
+            database: address.database.clone(),
+            cluster,
+            is_ready: AtomicBool::new(false),
+            migrating: Mutex::const_new(()),
+        }
     }
 
     /// The client, for statements that name tables without the database.
@@ -67,7 +79,22 @@ impl Connection {
     /// Returns once the tables are as this build knows them, made or changed if need be; the first that gets
     /// here does it.
     pub(crate) async fn ready(&self) -> Result<(), MigrateError> {
-        self.ready.get_or_try_init(|| async { migrate::bring_up(self).await.map(|_| ()) }).await.copied()
+        if self.is_ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _migrating = self.migrating.lock().await;
+        if !self.is_ready.load(Ordering::Acquire) {
+            migrate::bring_up(self).await?;
+            self.is_ready.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Takes note of what went wrong: a server that lost its tables gets them again before the next statement.
+    pub(crate) fn heed(&self, trouble: &Trouble) {
+        if trouble.code.is_some_and(|code| GONE.contains(&code)) {
+            self.is_ready.store(false, Ordering::Release);
+        }
     }
 
     /// Runs a statement that gives no rows.

@@ -36,6 +36,11 @@ impl Scratch {
 
     /// Drops the database of a test that passed.
     pub(super) async fn drop(self) {
+        self.clear().await;
+    }
+
+    /// Drops the database, as a server that lost its volume has none.
+    pub(super) async fn clear(&self) {
         self.connect()
             .run_on_server(&format!("DROP DATABASE IF EXISTS {}", quoted(&self.name)))
             .await

@@ -66,10 +66,10 @@ impl Destination for Ship {
             let are_there = within(async {
                 self.connection.client().query_raw(&sql).fetch_bytes("TabSeparated")?.collect().await
             });
-            are_there
-                .await
-                .map(|said| said.starts_with(b"1"))
-                .map_err(|trouble| Refused::Away(trouble.message))
+            are_there.await.map(|said| said.starts_with(b"1")).map_err(|trouble| {
+                self.connection.heed(&trouble);
+                Refused::Away(trouble.message)
+            })
         })
     }
 }
@@ -85,6 +85,7 @@ impl Ship {
 
     /// Whose fault it is. A reason nobody knows is the server's until it has come often.
     fn refused(&self, trouble: Trouble, block: BlockId) -> Refused {
+        self.connection.heed(&trouble);
         let rows_to_blame = match trouble.blame() {
             Blame::Server => false,
             Blame::Rows => true,

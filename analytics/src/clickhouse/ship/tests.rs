@@ -97,6 +97,23 @@ async fn a_block_that_was_broken_off_is_completed_when_it_is_sent_again() {
     scratch.drop().await;
 }
 
+// Once, tables were made once in the life of a process.
+#[tokio::test]
+async fn a_server_that_comes_back_empty_gets_its_tables_again() {
+    let scratch = Scratch::new();
+    let ship = Ship::new(scratch.connect());
+    let bytes = calls(&[now()], None);
+    for block in [Id::at(now()), Id::at(now())] {
+        ship.insert(shipment(block, &bytes)).await.unwrap();
+        scratch.clear().await;
+        assert!(matches!(ship.has(shipment(block, &bytes)).await, Err(Refused::Away(_))));
+        assert_eq!(ship.has(shipment(block, &bytes)).await, Ok(false));
+        scratch.clear().await;
+        assert!(matches!(ship.insert(shipment(block, &bytes)).await, Err(Refused::Away(_))));
+    }
+    scratch.drop().await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_is_the_rows_fault() {
     let scratch = Scratch::new();
