@@ -1,7 +1,7 @@
 //! The store for many nodes: ClickHouse, on one server or a cluster of them.
 //!
 //! Rows wait in the outbox, already encoded, and are shipped from there; nothing here waits for the server on
-//! the way in. Migrations run when the server is first reached.
+//! the way in. Migrations run at the start, or when the server is first reached.
 
 mod address;
 mod ask;

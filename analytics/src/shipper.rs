@@ -53,6 +53,11 @@ impl Shipment<'_> {
 /// Takes rows. Asked on the shipper's own thread and runtime: connections made here are not to be shared with
 /// those who ask for records. Every answer must come within a time of its own.
 pub trait Destination: Send + Sync {
+    /// Makes itself ready to take rows, before there are any.
+    fn ready(&self) -> Shipping<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Takes the rows of a shipment, all or none, unless they are there already.
     fn insert<'a>(&'a self, shipment: Shipment<'a>) -> Shipping<'a, ()>;
 

@@ -46,6 +46,13 @@ pub(super) struct Ship {
 }
 
 impl Destination for Ship {
+    fn ready(&self) -> Shipping<'_, ()> {
+        Box::pin(async {
+            let ready = self.connection.ready().await;
+            ready.map_err(|error| Refused::Away(error.to_string()))
+        })
+    }
+
     fn insert<'a>(&'a self, shipment: Shipment<'a>) -> Shipping<'a, ()> {
         Box::pin(async move {
             self.ready().await?;
@@ -77,10 +84,6 @@ impl Destination for Ship {
 impl Ship {
     pub(super) fn new(connection: Connection) -> Self {
         Self { connection, unknown: Mutex::default() }
-    }
-
-    async fn ready(&self) -> Result<(), Refused> {
-        self.connection.ready().await.map_err(|error| Refused::Away(error.to_string()))
     }
 
     /// Whose fault it is. A reason nobody knows is the server's until it has come often.

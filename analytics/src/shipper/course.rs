@@ -54,6 +54,7 @@ impl<'a> Course<'a> {
 
     /// Ships whatever comes until the outbox is closed.
     pub(super) async fn run(&mut self) {
+        self.prepare().await;
         while !self.outbox.is_closed() {
             let idle = match self.turn().await {
                 Ok(Next::Block(_)) => continue,
@@ -67,6 +68,17 @@ impl<'a> Course<'a> {
             self.tidy();
             self.outbox.wait(idle).await;
         }
+    }
+
+    /// Has the destination ready before there is anything to ship: dashboards find their tables, and whoever runs this
+    /// learns at once of a server that cannot be used.
+    async fn prepare(&mut self) {
+        while let Err(refused) = self.destination.ready().await {
+            if self.outbox.is_closed() || self.away(refused.to_string()).await.is_err() {
+                return;
+            }
+        }
+        self.recovered();
     }
 
     /// Ships what is there and what comes meanwhile, without waiting for more.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use analytics::outbox::{BlockId, Table};
 use analytics::shipper::{Destination, Refused, Shipment, Shipping};
+use tokio::sync::Semaphore;
 use vocab::Clock;
 
 /// What happens to one insert.
@@ -28,11 +29,15 @@ pub(crate) enum Fault {
 
 pub(crate) struct Fake {
     state: Mutex<State>,
+    /// Has a permit for each time it was to make itself ready.
+    pub(crate) prepared: Semaphore,
     clock: Clock,
 }
 
 #[derive(Default)]
 pub(crate) struct State {
+    /// It cannot make itself ready.
+    pub(crate) is_shut: bool,
     /// What happens to the next inserts.
     pub(crate) faults: VecDeque<Fault>,
     /// Rows with these numbers are refused, with the whole insert.
@@ -53,7 +58,7 @@ type Part = u32;
 
 impl Fake {
     pub(crate) fn new(clock: &Clock) -> Self {
-        Self { state: Mutex::default(), clock: clock.clone() }
+        Self { state: Mutex::default(), prepared: Semaphore::new(0), clock: clock.clone() }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -119,6 +124,12 @@ impl State {
 }
 
 impl Destination for Fake {
+    fn ready(&self) -> Shipping<'_, ()> {
+        self.prepared.add_permits(1);
+        let shut = || Err(Refused::Away("a newer weir was here".to_owned()));
+        Box::pin(std::future::ready(if self.state().is_shut { shut() } else { Ok(()) }))
+    }
+
     fn insert<'a>(&'a self, shipment: Shipment<'a>) -> Shipping<'a, ()> {
         Box::pin(async move {
             if self.take(shipment)? {

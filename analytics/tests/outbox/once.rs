@@ -175,3 +175,21 @@ async fn the_shippers_thread_ships_and_settling_waits_for_it() {
     assert!(outbox.commit(batch(0..1, 0)).is_err(), "a closed outbox takes nothing");
     outbox.settled().await;
 }
+
+// Once, tables were made with the first call, and nobody was told before that they could not be.
+#[tokio::test]
+async fn the_destination_is_made_ready_before_there_is_anything_to_ship() {
+    let bench = Bench::new();
+    bench.fake.state().is_shut = true;
+    let (outbox, clock) = (bench.outbox.clone(), bench.clock.clone());
+    let fake = std::sync::Arc::new(bench.fake);
+    let destination = std::sync::Arc::clone(&fake) as std::sync::Arc<dyn shipper::Destination>;
+    let mut shipper = Shipper::start(&outbox, destination, &clock).unwrap();
+    fake.prepared.acquire_many(2).await.unwrap().forget();
+    assert_eq!(outbox.condition().trouble.as_deref(), Some("a newer weir was here"));
+    fake.state().is_shut = false;
+    outbox.commit(batch(0..10, 40)).unwrap();
+    outbox.settled().await;
+    assert_eq!((fake.rows(Table::Calls), outbox.condition().trouble), (each(0..10, 1), None));
+    shipper.close();
+}
