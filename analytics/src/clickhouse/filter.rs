@@ -7,6 +7,7 @@
 
 pub(super) mod words;
 
+use super::scores::FIRST_OF_EACH;
 use super::sql::Sql;
 use crate::filter::{Bound, Comparison, Filter, Measure, Pattern, SCORE_UNIT, Term, Test};
 use crate::folding;
@@ -146,12 +147,14 @@ const SCORES: i64 = 1_000_000;
 fn scored(project: Option<&str>, name: &str, bounds: &[Bound]) -> Sql {
     let of = |kind: &'static str, target: &'static str| {
         let mut sql = Sql::new("(SELECT ");
-        sql.push(target).push(" FROM (SELECT target FROM scores WHERE name = ").text(name);
+        sql.push(target).push(" FROM (SELECT target, value FROM (SELECT id, target, value, at FROM scores");
+        sql.push(" WHERE name = ").text(name);
         if let Some(project) = project {
             sql.push(" AND project = ").text(project);
         }
-        sql.push(" AND target_kind = '").push(kind).push("' AND ");
-        sql.append(&any(bounds.iter().map(valued))).push(" ORDER BY at DESC LIMIT ").int(SCORES).push("))");
+        sql.push(" AND target_kind = '").push(kind).push("'").push(FIRST_OF_EACH);
+        sql.push(") ORDER BY at DESC LIMIT ").int(SCORES).push(") WHERE ");
+        sql.append(&any(bounds.iter().map(valued))).push(")");
         sql
     };
     let mut sql = Sql::new("(id IN ");

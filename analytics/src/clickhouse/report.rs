@@ -17,6 +17,7 @@ use super::ask::{Asker, PATIENCE};
 use super::filter::{Conditions, words};
 use super::rows::word;
 use super::scope::Scope;
+use super::scores::FIRST_OF_EACH;
 use super::sql::Sql;
 use crate::report::{Group, Measured, Report, Table, TableRow};
 use crate::store::{Cursor, QueryError};
@@ -146,7 +147,8 @@ fn join_scores(sql: &mut Sql, scope: &Scope, name: &str, n: usize) {
     let given = Scope { before: Cursor { started: i64::MAX, id: 0 }, ..scope.clone() };
     sql.push(" ANY LEFT JOIN (SELECT toUUID(target) AS scored").digits(n as u32);
     sql.push(", sum(value) AS total").digits(n as u32).push(", count() AS scores").digits(n as u32);
-    sql.push(" FROM scores WHERE ").append(&given.within("at")).push(" AND target_kind = 'call' AND name = ");
-    sql.text(name).push(" GROUP BY target) AS s").digits(n as u32);
+    sql.push(" FROM (SELECT id, target, value FROM scores WHERE ").append(&given.within("at"));
+    sql.push(" AND target_kind = 'call' AND name = ").text(name).push(FIRST_OF_EACH);
+    sql.push(") GROUP BY target) AS s").digits(n as u32);
     sql.push(" ON calls.id = s").digits(n as u32).push(".scored").digits(n as u32);
 }

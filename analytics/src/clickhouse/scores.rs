@@ -1,4 +1,8 @@
 //! Scores, newest first.
+//!
+//! One that was sent again stands in the table again, later: of one id the first stays, and is the only one that counts.
+
+use std::collections::HashMap;
 
 use clickhouse::Row;
 use serde::Deserialize;
@@ -11,6 +15,10 @@ use super::scope::{Scope, moment};
 use super::sql::Sql;
 use crate::score::{Score, ScoreSource, Target};
 use crate::store::{Cursor, QueryError, ScorePage, ScoreSearch};
+
+/// Behind the conditions of a statement over `scores`: leaves the first of each id. Blocks have ids in the order they were
+/// made in.
+pub(super) const FIRST_OF_EACH: &str = " ORDER BY toUInt128(block), at LIMIT 1 BY id";
 
 /// A row of `scores`.
 #[derive(Row, Deserialize)]
@@ -25,6 +33,14 @@ struct Given {
     comment: String,
     source: String,
     author: String,
+    sealed: u128,
+}
+
+/// A score's id, and the block and the time of the first of them.
+#[derive(Row, Deserialize)]
+struct First {
+    score: u128,
+    first: (u128, i64),
 }
 
 /// Returns a page of scores: along the key, backwards; those of one target are found by `target_seen`.
@@ -35,8 +51,10 @@ pub(super) async fn scores(asker: &Asker, search: &ScoreSearch) -> Result<ScoreP
         let wanted = limit + 1 - scores.len();
         let rows = asker.rows::<Given>(&statement(search, cursor, wanted), PATIENCE).await?;
         let last = rows.last().filter(|_| rows.len() == wanted).map(Given::place);
-        scores.extend(rows.into_iter().filter_map(Given::read));
-        // One that was shipped twice has the same place twice.
+        let firsts = firsts(asker, search, &rows).await?;
+        let firsts = rows.into_iter().filter(|row| firsts.get(&row.score) == Some(&(row.sealed, row.given)));
+        scores.extend(firsts.filter_map(Given::read));
+        // One that was sent again in the same microsecond has the same place twice.
         scores.dedup_by_key(|score| score.id);
         cursor = last;
         if cursor.is_none() || scores.len() > limit {
@@ -54,7 +72,7 @@ fn statement(search: &ScoreSearch, cursor: Option<Cursor>, wanted: usize) -> Sql
     let scope = Scope::between(search.project.clone(), search.from, search.to, cursor);
     let mut sql = Sql::new(
         "SELECT project, toUnixTimestamp64Micro(at) AS given, toUInt128(id) AS score, target_kind, target, name,
-         value, comment, source, author FROM scores WHERE ",
+         value, comment, source, author, toUInt128(block) AS sealed FROM scores WHERE ",
     );
     sql.append(&scope.within("at"));
     if scope.before.id != 0 {
@@ -70,6 +88,25 @@ fn statement(search: &ScoreSearch, cursor: Option<Cursor>, wanted: usize) -> Sql
     }
     sql.push(" ORDER BY at DESC, id DESC LIMIT ").int(wanted as i64);
     sql
+}
+
+/// Where the first of each of these scores stands: earlier than they do, or there.
+async fn firsts(
+    asker: &Asker,
+    search: &ScoreSearch,
+    rows: &[Given],
+) -> Result<HashMap<u128, (u128, i64)>, QueryError> {
+    let Some(newest) = rows.iter().map(|row| row.given).max() else { return Ok(HashMap::new()) };
+    let scope = Scope::between(search.project.clone(), None, Some(Time(newest + 1)), None);
+    let ids = rows.iter().map(|row| Id::<()>::from_bytes(row.score.to_be_bytes()).to_string()).collect();
+    let mut sql = Sql::new(
+        "SELECT toUInt128(id) AS score, min((toUInt128(block), toUnixTimestamp64Micro(at))) AS first
+         FROM scores WHERE ",
+    );
+    sql.append(&scope.within("at")).push(" AND id IN (SELECT toUUID(arrayJoin(").texts(ids);
+    sql.push("))) GROUP BY id");
+    let firsts = asker.rows::<First>(&sql, PATIENCE).await?;
+    Ok(firsts.into_iter().map(|First { score, first }| (score, first)).collect())
 }
 
 /// A target as it stands in the table.

@@ -1,7 +1,8 @@
 //! Scores: kept once, listed, and found in searches for calls.
 
+use analytics::report::{Measured, Report};
 use analytics::score::{ScoreSource, Target};
-use analytics::{Cursor, Record, Score, ScoreSearch, Store};
+use analytics::{Cursor, Record, Score, ScoreSearch, Store, query};
 use vocab::{Id, Limit};
 
 use crate::samples::{START, append, append_entries, at, call, in_trace, score, seconds};
@@ -34,15 +35,35 @@ pub(crate) async fn a_score_comes_back_as_it_was_given(store: &dyn Store) {
 }
 
 pub(crate) async fn a_score_given_twice_is_there_once(store: &dyn Store) {
-    let first = score(Target::Trace([1; 16]), "helpful", 1.0, 1);
-    let again = Score { value: 0.0, ..first.clone() };
+    let (judged, other) = (call(0), call(1));
+    append(store, &[judged.clone(), other]);
+    let first = score(Target::Call(judged.id), "helpful", 1.0, 10);
+    // As the API takes it, each time of now; another node may be a little behind.
+    let again = Score { value: 0.0, at: at(20), ..first.clone() };
+    let behind = Score { at: at(9), ..again.clone() };
     append_entries(store, [&first]);
     store.settle().await.unwrap();
     append_entries(store, [&again, &again]);
     store.settle().await.unwrap();
-    let scores = found(store, ScoreSearch::default()).await;
-    assert_eq!(scores.len(), 1);
-    assert_eq!(scores[0].id, first.id);
+    append_entries(store, [&behind, &first]);
+    store.settle().await.unwrap();
+    for from in [None, Some(at(15)), Some(at(5))] {
+        let scores = found(store, ScoreSearch { from, ..ScoreSearch::default() }).await;
+        assert_eq!(scores, if from == Some(at(15)) { vec![] } else { vec![first.clone()] }, "{from:?}");
+    }
+    assert_eq!(seconds(store, "score.helpful:1").await, [0]);
+    assert_eq!(seconds(store, "score.helpful:0").await, [] as [i64; 0]);
+    let report = Report {
+        project: Some("default".into()),
+        filter: query::parse("").unwrap(),
+        from: at(0),
+        to: at(5),
+        interval: None,
+        group_by: Vec::new(),
+        measures: vec![Measured::Score("helpful".into())],
+        limit: 1,
+    };
+    assert_eq!(store.report(report).await.unwrap().rows[0].values, [Some(1.0)]);
 }
 
 pub(crate) async fn scores_are_found_by_target_name_project_and_time(store: &dyn Store) {

@@ -120,7 +120,11 @@ pub(crate) async fn a_trace_is_summed_up_over_calls_and_spans(store: &dyn Store)
         store,
         &[summed(7, 3), summed(7, 5), failed(Outcome::Timeout, 6), failed(Outcome::Cancelled, 7), call(1)],
     );
-    append_entries(store, &[Span { name: "the root".into(), ..span(7, 1, None, 2) }, whole(7, 2, 9)]);
+    let broken = whole(7, 2, 9);
+    append_entries(store, &[Span { name: "the root".into(), ..span(7, 1, None, 2) }, broken.clone()]);
+    store.settle().await.unwrap();
+    // Reported again, it is no second span and no second error.
+    append_entries(store, [&broken]);
     store.settle().await.unwrap();
     let page = store.traces(Search { project: Some(project()), ..search("") }).await.unwrap();
     assert!(page.complete && page.next_cursor.is_none());
