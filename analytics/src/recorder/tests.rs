@@ -18,6 +18,8 @@ struct Scripted {
 #[derive(Default)]
 struct State {
     down: bool,
+    /// While it is down it fails after so many entries, the rest unseen.
+    looks_at: Option<usize>,
     held: bool,
     tries: u32,
     kept: Vec<(u128, &'static str)>,
@@ -48,7 +50,8 @@ impl Sink for Scripted {
             Entry::Span(_) => Some((0, "span")),
             Entry::Score(_) => Some((0, "score")),
         };
-        let rows: Vec<_> = entries.filter_map(seen).collect();
+        let looks_at = self.state.lock().unwrap().looks_at.unwrap_or(usize::MAX);
+        let rows: Vec<_> = entries.take(looks_at).filter_map(seen).collect();
         let mut state = self.state.lock().unwrap();
         state.tries += 1;
         self.changed.notify_all();
@@ -75,12 +78,20 @@ fn start(queue_bytes: usize) -> (Recorder, Arc<Scripted>) {
 }
 
 fn start_with(queue_bytes: usize, refuse_when_full: bool) -> (Recorder, Arc<Scripted>) {
+    start_listened(queue_bytes, refuse_when_full, None)
+}
+
+fn start_listened(
+    queue_bytes: usize,
+    refuse_when_full: bool,
+    listener: Option<Arc<dyn Listener>>,
+) -> (Recorder, Arc<Scripted>) {
     let store = Arc::new(Scripted::default());
     let settings = Settings {
         url: String::new(),
         queue_bytes,
         policies: Policies::default(),
-        listener: None,
+        listener,
         node: "n".into(),
         clock: Clock::system(),
         cluster: None,
@@ -278,5 +289,31 @@ async fn calls_are_refused_while_the_queue_is_half_full_if_the_operator_wants_th
         recorder.flush().await;
         assert!(recorder.has_room());
         assert_eq!(recorder.counts().dropped_bodies, 0);
+    }
+}
+
+#[derive(Default)]
+struct Ears(Mutex<Vec<u128>>);
+
+impl Listener for Ears {
+    fn saw(&self, row: &Row<'_>) {
+        self.0.lock().unwrap().push(u128::from_be_bytes(row.record.id.bytes()));
+    }
+}
+
+// Once, a batch whose first try failed before the store had looked at it was never seen.
+#[tokio::test]
+async fn every_call_is_seen_once_however_far_the_store_gets_before_it_fails() {
+    for looks_at in [0, 1, 7, 20] {
+        let ears = Arc::new(Ears::default());
+        let (recorder, store) = start_listened(1 << 20, false, Some(Arc::clone(&ears) as Arc<dyn Listener>));
+        store.set(|state| (state.down, state.looks_at) = (true, Some(looks_at)));
+        (0..20).for_each(|_| recorder.file(call(10)));
+        store.wait_until(|state| state.tries >= 3);
+        store.set(|state| (state.down, state.looks_at) = (false, None));
+        recorder.flush().await;
+        let kept: Vec<_> = store.state.lock().unwrap().kept.iter().map(|(id, _)| *id).collect();
+        assert_eq!(kept.len(), 20);
+        assert_eq!(*ears.0.lock().unwrap(), kept, "looked at {looks_at}");
     }
 }

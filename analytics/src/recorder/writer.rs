@@ -104,9 +104,8 @@ impl Writer {
     /// Commits one batch, however often that takes, unless the recorder is abandoned meanwhile.
     fn write(&self, filed: &mut [Filed], paced: bool) {
         let mut wait = FIRST_WAIT;
-        // Seen once, however often the same batch is tried.
-        let mut listener = self.listener.as_deref();
-        while let Err(error) = self.append(filed, paced, listener.take()) {
+        let mut seen = 0;
+        while let Err(error) = self.append(filed, paced, &mut seen) {
             self.report(&error);
             self.look_for_room();
             if self.shared.queue().phase >= Phase::Abandoned {
@@ -123,18 +122,17 @@ impl Writer {
         answer(filed.iter_mut().filter_map(|filed| filed.done.take()));
     }
 
-    fn append(
-        &self,
-        filed: &[Filed],
-        paced: bool,
-        listener: Option<&dyn Listener>,
-    ) -> Result<u64, Unavailable> {
+    /// Offers a batch to the store, which may stop anywhere. Of what is in it, the listener has seen the first `seen`:
+    /// each is seen once, however often the batch is tried.
+    fn append(&self, filed: &[Filed], paced: bool, seen: &mut usize) -> Result<u64, Unavailable> {
         let mut resumed = self.clock.monotonic();
-        let mut entries = filed.iter().flat_map(|filed| {
+        let mut entries = filed.iter().enumerate().flat_map(|(n, filed)| {
             if paced && self.clock.monotonic().saturating_sub(resumed) >= SLICE {
                 thread::sleep(SLICE_PAUSE);
                 resumed = self.clock.monotonic();
             }
+            let listener = self.listener.as_deref().filter(|_| n >= *seen);
+            *seen = (*seen).max(n + 1);
             self.entries(&filed.item, listener)
         });
         self.store.append(&mut entries)
