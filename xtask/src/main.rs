@@ -51,7 +51,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "prove",
-        purpose: "long proofs; drain: a SIGTERM under load loses no record",
+        purpose: "long proofs by name: records under load and faults, spans in real servers",
         run: prove::run,
     },
 ];

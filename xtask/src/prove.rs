@@ -5,6 +5,7 @@ mod drain;
 pub(crate) mod faults;
 pub(crate) mod gateway;
 mod load;
+mod otlp;
 mod proxy;
 
 use anyhow::bail;
@@ -25,6 +26,11 @@ const PROOFS: &[Proof] = &[
         name: "crash",
         shows: "kill -9 under load: at most the last batch window is missing, nothing is there twice",
         run: crash::run,
+    },
+    Proof {
+        name: "otlp",
+        shows: "calls sent on as spans show in MLflow and Arize Phoenix as they are on record",
+        run: otlp::run,
     },
     Proof { name: "soak", shows: "memory over 500,000 calls", run: soak },
 ];

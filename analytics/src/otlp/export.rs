@@ -194,6 +194,13 @@ fn prompt(pairs: &mut Pairs, record: &Record) {
     pairs.some_text("weir.prompt.label", prompt.label.as_deref());
 }
 
+/// What a try cost, where no convention has a name for it.
+fn spent(pairs: &mut Pairs, cost: vocab::NanoUsd) {
+    pairs.double("weir.cost_usd", usd(cost));
+    // MLflow shows this one, and works out prices of its own without it.
+    pairs.text("mlflow.llm.cost", &format!("{{\"total_cost\":{}}}", usd(cost)));
+}
+
 fn usd(cost: vocab::NanoUsd) -> f64 {
     cost.0 as f64 / 1e9
 }

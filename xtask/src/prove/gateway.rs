@@ -48,10 +48,14 @@ impl Process {
         Ok(kib / 1024.0)
     }
 
+    /// Its id, which is also its group's when it was started in one of its own.
+    pub(crate) fn id(&self) -> anyhow::Result<Pid> {
+        i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).context("the process has no id")
+    }
+
     /// Asks the process to end.
     pub(crate) fn terminate(&self) -> anyhow::Result<()> {
-        let id = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).context("the process has no id")?;
-        Ok(kill_process(id, Signal::TERM)?)
+        Ok(kill_process(self.id()?, Signal::TERM)?)
     }
 
     /// Waits for the end.
@@ -160,6 +164,39 @@ impl Stage {
         Ok(ids)
     }
 
+    /// A URL of the data plane.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.listen)
+    }
+
+    /// Posts to the data plane, reads the answer to its end, and returns its status and the call's id.
+    pub(crate) fn post(
+        &self,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, String)],
+    ) -> anyhow::Result<(u16, String)> {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut request = agent.post(self.url(path)).header("authorization", format!("Bearer {API_KEY}"));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let mut answer = request.send_json(body)?;
+        answer.body_mut().read_to_string()?;
+        let id = answer.headers().get("weir-call-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+        Ok((answer.status().as_u16(), id.to_owned()))
+    }
+
+    /// One call as the admin API shows it, once it is on record.
+    pub(crate) fn record(&self, id: &str) -> anyhow::Result<Option<Value>> {
+        let url = format!("http://{}/api/v1/calls/{id}", self.admin);
+        match ureq::get(url).header("authorization", format!("Bearer {ADMIN_TOKEN}")).call() {
+            Ok(mut answer) => Ok(Some(answer.body_mut().read_json()?)),
+            Err(ureq::Error::StatusCode(404)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Makes one call in this user's name and returns its id.
     pub(crate) fn call(&self, user: &str) -> anyhow::Result<String> {
         let body = json!({"model": "mock/mock-model", "messages": [{"role": "user", "content": "Hello"}]});
@@ -230,6 +267,11 @@ impl Stage {
             cursor = format!("&cursor={next}");
         }
     }
+}
+
+/// A port that nothing listens on now.
+pub(crate) fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 fn free_addresses() -> anyhow::Result<[SocketAddr; 3]> {

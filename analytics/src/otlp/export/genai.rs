@@ -7,7 +7,7 @@ use vocab::{Usage, UsageSource};
 use super::asked::Asked;
 use super::messages;
 use super::pairs::Pairs;
-use super::{Names, Try, operation, prompt, usd};
+use super::{Names, Try, operation, prompt, spent, usd};
 
 /// Providers whose well-known name is another than the one they are usually configured by.
 const PROVIDERS: &[(&str, &str)] = &[
@@ -53,7 +53,7 @@ pub(super) fn describe(pairs: &mut Pairs, tried: &Try<'_>, names: Names) {
     if let Some(cost) = tried.attempt.cost {
         // No convention has a name for it; Langfuse and others read this one.
         pairs.double("gen_ai.usage.cost", usd(cost));
-        pairs.double("weir.cost_usd", usd(cost));
+        spent(pairs, cost);
     }
 }
 

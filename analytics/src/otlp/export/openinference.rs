@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::asked::Asked;
 use super::messages::{self, Message, Part};
 use super::pairs::Pairs;
-use super::{TEXT_BYTES, Try, cut, prompt, usd};
+use super::{TEXT_BYTES, Try, cut, prompt, spent, usd};
 
 /// Adds everything the convention has a name for.
 pub(super) fn describe(pairs: &mut Pairs, tried: &Try<'_>) {
@@ -41,7 +41,7 @@ pub(super) fn describe(pairs: &mut Pairs, tried: &Try<'_>) {
     pairs.some_text("llm.finish_reason", record.finish_reason.as_deref().filter(|_| tried.served));
     if let Some(cost) = tried.attempt.cost {
         pairs.double("llm.cost.total", usd(cost));
-        pairs.double("weir.cost_usd", usd(cost));
+        spent(pairs, cost);
     }
 }
 

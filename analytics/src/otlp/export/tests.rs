@@ -142,6 +142,7 @@ fn the_current_names_are_those_of_the_released_conventions() {
         ("gen_ai.usage.cache_creation.input_tokens", json!(2)),
         ("gen_ai.usage.reasoning.output_tokens", json!(1)),
         ("gen_ai.usage.cost", json!(0.0025)),
+        ("mlflow.llm.cost", json!(r#"{"total_cost":0.0025}"#)),
         ("gen_ai.prompt.name", json!("support/reply")),
         ("gen_ai.conversation.id", json!("s-1")),
     ] {
