@@ -1,5 +1,7 @@
 //! Metrics of the recording of calls: they mirror what the recorder and the store count themselves.
 
+use std::sync::{Mutex, PoisonError};
+
 use analytics::{Condition, Counts};
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 use vocab::Time;
@@ -74,8 +76,12 @@ impl RecordMetrics {
     }
 }
 
+/// Held while a counter is read and added to: two scrapes at the same moment would add the same gap twice.
+static CATCHING_UP: Mutex<()> = Mutex::new(());
+
 /// Brings a counter to a count kept elsewhere, which only grows.
 pub(super) fn catch_up(counter: &IntCounter, count: u64) {
+    let _alone = CATCHING_UP.lock().unwrap_or_else(PoisonError::into_inner);
     counter.inc_by(count.saturating_sub(counter.get()));
 }
 
@@ -89,6 +95,17 @@ mod tests {
 
     use super::*;
     use crate::metrics::Metrics;
+
+    #[test]
+    fn counters_never_run_ahead_however_many_scrape_at_once() {
+        let counter = IntCounter::new("written", "help").unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..20_000).for_each(|count| catch_up(&counter, count)));
+            }
+        });
+        assert_eq!(counter.get(), 19_999);
+    }
 
     #[test]
     fn the_outbox_shows_and_a_clock_set_back_does_not_make_it_younger_than_nothing() {
