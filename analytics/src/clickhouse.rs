@@ -31,6 +31,7 @@ mod sql;
 mod trace;
 mod traces;
 mod trouble;
+mod unpack;
 mod values;
 mod walk;
 mod words;
@@ -51,7 +52,7 @@ use ship::Ship;
 
 use crate::filter::Field;
 use crate::found::FoundCall;
-use crate::outbox::{Batch, Outbox};
+use crate::outbox::{Batch, Outbox, PoisonedRow};
 use crate::report::{Report, Table};
 use crate::shipper::Shipper;
 use crate::store::{
@@ -194,6 +195,11 @@ impl Store for ClickHouseStore {
     fn compact(&self) -> Answer<'_, u64> {
         Box::pin(self.reader.compact())
     }
+}
+
+/// What a poisoned row says, column by column, long texts cut; `None` for a row that a newer weir wrote.
+pub fn readable(row: &PoisonedRow) -> Option<serde_json::Value> {
+    schema::columns(row.table, row.layout).map(|columns| unpack::unpack(columns, &row.row).into())
 }
 
 /// The migrations the database at `url` has yet to get, by name.

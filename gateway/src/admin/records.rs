@@ -1,12 +1,13 @@
 //! `/records` and `/outbox`: how the keeping of records goes, and what operators do about it.
 
 use analytics::outbox::{PoisonedRow, Which};
-use analytics::{Outbox, OutboxCondition, Unavailable};
+use analytics::{Outbox, OutboxCondition, Unavailable, clickhouse};
 use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -97,6 +98,7 @@ async fn outbox_status(_allowed: Allowed<Read>, State(admin): State<Admin>) -> J
 #[schema(example = json!({
     "id": 3, "table": "calls", "layout": 1, "refused_at": "2026-11-30T12:00:00.000000Z",
     "reason": "Code: 27. Cannot parse input", "bytes": 812, "row": "AZqi2FoAfD6dWw9sKhs8TQ==",
+    "columns": {"project": "default", "started_at": "2026-11-30T11:59:58.000000Z", "id": "019aa2d8-5a00-7c3e-9d5b-0f6c2a1b3c4d"},
 }))]
 struct Poisoned {
     /// Its number on this node.
@@ -114,14 +116,19 @@ struct Poisoned {
     bytes: usize,
     /// The row as it was sent, in base64; null when it has more than 64 KiB.
     row: Option<String>,
+    /// What it says, column by column: texts of more than 1,000 bytes and lists of more than 100 items by their
+    /// beginning, and of a row that is broken what stands before the break. Null when a newer Weir wrote it.
+    #[schema(value_type = Option<Object>)]
+    columns: Option<Value>,
 }
 
 impl From<PoisonedRow> for Poisoned {
     fn from(poisoned: PoisonedRow) -> Self {
+        let columns = clickhouse::readable(&poisoned);
         let PoisonedRow { id, table, layout, at, reason, row } = poisoned;
         let bytes = row.len();
         let row = (bytes <= ROW_BYTES).then(|| STANDARD.encode(row));
-        Self { id, table: table.as_str(), layout, refused_at: at, reason, bytes, row }
+        Self { id, table: table.as_str(), layout, refused_at: at, reason, bytes, row, columns }
     }
 }
 

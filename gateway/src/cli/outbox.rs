@@ -227,10 +227,35 @@ fn poisoned(client: &Client, command: Option<&Poisoned>, json: bool) -> anyhow::
 }
 
 fn listed(rows: &[Value]) -> String {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let rows: Vec<[String; 4]> = rows
-        .iter()
-        .map(|row| [text(&row["id"]), text(&row["table"]), text(&row["refused_at"]), text(&row["reason"])])
-        .collect();
-    table::lay_out(["ID", "TABLE", "REFUSED", "REASON"], &rows)
+    let text = |value: &Value| match value {
+        Value::Null => "-".to_owned(),
+        value => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+    };
+    let line = |row: &Value| {
+        let columns = &row["columns"];
+        let of = if columns["id"].is_null() { &columns["trace_id"] } else { &columns["id"] };
+        let cells = [&row["id"], &row["table"], &row["refused_at"], &columns["project"], of, &row["reason"]];
+        cells.map(text)
+    };
+    let rows: Vec<[String; 6]> = rows.iter().map(line).collect();
+    table::lay_out(["ID", "TABLE", "REFUSED", "PROJECT", "OF", "REASON"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn poisoned_rows_say_whose_they_are() {
+        let row = |id: u32, columns: Value| json!({"id": id, "table": "calls", "refused_at": "now", "reason": "bad", "columns": columns});
+        let (call, span) =
+            (json!({"project": "shop", "id": "019a"}), json!({"project": "shop", "trace_id": "07"}));
+        assert_eq!(
+            listed(&[row(12, call), row(3, span), row(4, Value::Null)]),
+            "ID  TABLE  REFUSED  PROJECT  OF    REASON\n\
+             12  calls  now      shop     019a  bad\n\
+             3   calls  now      shop     07    bad\n\
+             4   calls  now      -        -     bad"
+        );
+    }
 }

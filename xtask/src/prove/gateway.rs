@@ -253,6 +253,16 @@ impl Stage {
         Ok(notices.iter().filter_map(|notice| notice.as_str().map(str::to_owned)).collect())
     }
 
+    /// Rows that were refused and set aside.
+    pub(crate) fn poisoned(&self) -> anyhow::Result<Vec<Value>> {
+        let url = format!("http://{}/api/v1/outbox/poisoned", self.admin);
+        let bearer = format!("Bearer {ADMIN_TOKEN}");
+        let mut page: Value =
+            ureq::get(&url).header("authorization", &bearer).call()?.body_mut().read_json()?;
+        let rows = page["data"].as_array_mut().context("the page holds no data")?;
+        Ok(std::mem::take(rows))
+    }
+
     fn each_record(&self, mut see: impl FnMut(&Value)) -> anyhow::Result<()> {
         let mut cursor = String::new();
         loop {

@@ -33,6 +33,10 @@ pub(super) fn run(lab: &Lab<'_>) -> anyhow::Result<()> {
         set_aside >= POISONED as f64,
         "{POISONED} poisoned calls were made, {set_aside} rows are set aside"
     );
+    for row in stage.poisoned()? {
+        let id = row["columns"]["id"].as_str().unwrap_or_default();
+        ensure!(poisoned.contains(id), "a row set aside does not say which call it is of: {row}");
+    }
     ensure!(
         stage.notices()?.iter().any(|notice| notice.contains("refused")),
         "the operator is not told of refused rows"
