@@ -52,8 +52,8 @@ pub struct Config {
     pub server: Server,
     /// Every bound of the data plane.
     pub limits: Limits,
-    /// Where prompts, keys and people are kept: `sqlite:PATH`.
-    pub registry_url: String,
+    /// Where prompts, keys and people are kept: `sqlite:PATH`, or `postgres://user:password@host:5432/database`.
+    pub registry_url: Secret,
     /// Where records are kept: `sqlite:PATH`, or `http(s)://user:password@host:8123/database` for ClickHouse.
     pub analytics_url: Secret,
     /// ClickHouse's cluster, when its tables are to be on every node of one.

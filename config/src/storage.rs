@@ -10,7 +10,7 @@ use crate::{url, vars};
 
 /// The three URLs.
 pub(crate) struct Storage {
-    pub(crate) registry: String,
+    pub(crate) registry: Secret,
     pub(crate) analytics: Secret,
     pub(crate) cluster: Option<String>,
     pub(crate) shared: String,
@@ -23,11 +23,7 @@ struct Kept {
     later: &'static [(&'static str, &'static str)],
 }
 
-const REGISTRY: Kept = Kept {
-    section: "registry",
-    works: "sqlite:PATH",
-    later: &[("postgres", "PostgreSQL"), ("postgresql", "PostgreSQL")],
-};
+const REGISTRY: Kept = Kept { section: "registry", works: "sqlite:PATH", later: &[] };
 const ANALYTICS: Kept = Kept { section: "analytics", works: "sqlite:PATH", later: &[] };
 const SHARED: Kept =
     Kept { section: "shared", works: "memory:", later: &[("redis", "Redis"), ("rediss", "Redis")] };
@@ -35,17 +31,67 @@ const SHARED: Kept =
 /// How a ClickHouse server is named.
 const CLICKHOUSE: &str =
     "write \"sqlite:PATH\", or \"http://user:password@host:8123/database\" (https:// for TLS) for ClickHouse";
+/// How a PostgreSQL database is named.
+const POSTGRES: &str =
+    "write \"sqlite:PATH\", or \"postgres://user:password@host:5432/database\" for PostgreSQL";
+/// What the query of its URL may set.
+const POSTGRES_PARAMETERS: [&str; 7] =
+    ["host", "options", "sslcert", "sslkey", "sslmode", "sslrootcert", "statement-cache-capacity"];
+/// Whether the connection is encrypted, and how well the server must prove itself.
+const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 /// The longest name of a ClickHouse database or cluster, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
 impl Storage {
     pub(crate) fn read(top: &mut Section<'_, '_>, data_dir: &Path) -> Self {
         let inside = |name: &str| format!("sqlite:{}", data_dir.join(name).display());
-        let registry = REGISTRY.read(top, inside("registry.sqlite"), "sqlite:DATA_DIR/registry.sqlite");
+        let registry = registry(top, inside("registry.sqlite"));
         let (analytics, cluster) = analytics(top, inside("records.sqlite"));
         let shared = SHARED.read(top, "memory:".to_owned(), "memory:");
         Self { registry, analytics, cluster, shared }
     }
+}
+
+/// The registry's database, which may be a PostgreSQL server's.
+fn registry(top: &mut Section<'_, '_>, default: String) -> Secret {
+    let mut section = top.section(REGISTRY.section);
+    let vars = section.reader.vars;
+    let url = section.parse("url", "sqlite:DATA_DIR/registry.sqlite", |text| {
+        registry_url(&vars::dereference(text, vars)?)
+    });
+    section.finish();
+    Secret::new(url.unwrap_or(default))
+}
+
+fn registry_url(text: &str) -> Result<String, Wrong> {
+    match text.split_once(':').map(|(scheme, _)| scheme) {
+        Some("postgres" | "postgresql") => postgres(text),
+        Some("sqlite") => REGISTRY.check(text),
+        Some(scheme) => Err(Wrong::new(format!("`{scheme}:` cannot keep this"), POSTGRES)),
+        None => Err(Wrong::new("it is not a URL", POSTGRES)),
+    }
+}
+
+/// Checks the URL of a PostgreSQL database.
+fn postgres(text: &str) -> Result<String, Wrong> {
+    let uri = url::parse(text, &["postgres", "postgresql"], POSTGRES)?;
+    let database = uri.path().trim_matches('/');
+    if database.is_empty() || database.contains('/') {
+        let fix = "write one name after the host: postgres://user:password@host:5432/weir";
+        return Err(Wrong::new("it names no database", fix));
+    }
+    let parameters = uri.query().unwrap_or_default().split('&').filter(|parameter| !parameter.is_empty());
+    for (name, value) in parameters.map(|parameter| parameter.split_once('=').unwrap_or((parameter, ""))) {
+        if !POSTGRES_PARAMETERS.contains(&name) {
+            let wrong = format!("it sets `{name}`, which is not known here");
+            return Err(Wrong::new(wrong, format!("known here: {}", POSTGRES_PARAMETERS.join(", "))));
+        }
+        if name == "sslmode" && !SSL_MODES.contains(&value) {
+            let wrong = format!("`sslmode={value}` does not exist");
+            return Err(Wrong::new(wrong, format!("write one of {}", SSL_MODES.join(", "))));
+        }
+    }
+    Ok(text.to_owned())
 }
 
 /// The record store, which may be a ClickHouse server, and that server's cluster.
@@ -143,7 +189,7 @@ mod tests {
 
     #[test]
     fn an_embedded_store_is_a_path() {
-        assert_eq!(REGISTRY.check("sqlite:/a/b.db"), Ok("sqlite:/a/b.db".to_owned()));
+        assert_eq!(registry_url("sqlite:/a/b.db"), Ok("sqlite:/a/b.db".to_owned()));
         assert_eq!(records_url("sqlite:///a/b.db"), Ok("sqlite:/a/b.db".to_owned()));
         assert_eq!(SHARED.check("memory:"), Ok("memory:".to_owned()));
     }
@@ -163,15 +209,47 @@ mod tests {
     #[test]
     fn what_cannot_keep_this_is_refused_without_telling_the_password() {
         for (kept, url, said) in [
-            (&REGISTRY, "postgres://u:hunter2@h/d", "PostgreSQL is not supported by this version yet"),
             (&SHARED, "redis://:hunter2@h", "Redis is not supported by this version yet"),
-            (&REGISTRY, "mysql://u:hunter2@h/d", "`mysql:` cannot keep this"),
+            (&SHARED, "mysql://u:hunter2@h/d", "`mysql:` cannot keep this"),
             (&REGISTRY, "sqlite:", "it names no file"),
             (&ANALYTICS, "sqlite:", "it names no file"),
         ] {
             let Wrong { wrong, fix } = kept.check(url).unwrap_err();
             assert_eq!(wrong, said, "{url}");
             assert!(!fix.contains("hunter2") && fix.contains(kept.works));
+        }
+    }
+
+    #[test]
+    fn the_registry_can_be_kept_by_a_postgresql_server() {
+        for text in [
+            "postgres://weir:p%40ss@db:5432/weir",
+            "postgresql://weir@db.example/weir?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+            "postgres://weir@localhost/weir?host=/run/postgresql&options=-csearch_path%3Dweir",
+        ] {
+            assert_eq!(registry_url(text), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_registry_is_refused_without_telling_the_password() {
+        for (url, said) in [
+            ("mysql://u:hunter2@h/d", "`mysql:` cannot keep this"),
+            ("registry.db", "it is not a URL"),
+            ("postgres:hunter2", "it does not start with"),
+            ("postgres://u:hunter2@h", "it names no database"),
+            ("postgres://u:hunter2@h/a/b", "it names no database"),
+            ("postgres://u:hunter2/3@h/d", "it is not a URL"),
+            ("postgres://u:hunter2@h:many/d", "it is not a URL"),
+            (
+                "postgres://u:hunter2@h/d?connect_timeout=5",
+                "it sets `connect_timeout`, which is not known here",
+            ),
+            ("postgres://u:hunter2@h/d?sslmode=yes", "`sslmode=yes` does not exist"),
+        ] {
+            let Wrong { wrong, fix } = registry_url(url).unwrap_err();
+            assert!(wrong.starts_with(said), "{url}: {wrong}");
+            assert!(!format!("{wrong}{fix}").contains("hunter2"), "{url}: {wrong} {fix}");
         }
     }
 

@@ -42,7 +42,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!(config.server.admin_listen.to_string(), "127.0.0.1:8081");
     assert_eq!(config.server.shutdown_grace, Duration::from_secs(30));
     assert_eq!(config.limits.body_bytes, 64 << 20);
-    assert_eq!(config.registry_url, "sqlite:./data/registry.sqlite");
+    assert_eq!(config.registry_url.expose(), "sqlite:./data/registry.sqlite");
     assert_eq!(config.analytics_url.expose(), "sqlite:./data/records.sqlite");
     assert_eq!(config.shared_url, "memory:");
     assert_eq!(config.records.bodies, Bodies::Full);
@@ -64,7 +64,7 @@ fn the_command_line_beats_the_environment_and_that_the_file_and_that_the_default
     assert_eq!(config.server.admin_listen.port(), 4);
     assert_eq!(config.limits.inflight, 7);
     assert_eq!(config.limits.call_timeout, Duration::from_secs(9));
-    assert_eq!(config.registry_url, "sqlite:/f/registry.sqlite");
+    assert_eq!(config.registry_url.expose(), "sqlite:/f/registry.sqlite");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn every_variable_of_the_contract_is_honoured() {
     let config = load(None, &vars, &CommandLine::default()).unwrap();
     assert_eq!((config.server.listen.port(), config.server.admin_listen.port()), (1, 2));
     assert_eq!(config.data_dir, Path::new("/d"));
-    assert_eq!(config.registry_url, "sqlite:/r");
+    assert_eq!(config.registry_url.expose(), "sqlite:/r");
     assert_eq!(config.analytics_url.expose(), "http://weir:hunter2@ch:8123/weir");
     assert_eq!(config.records.durability, Durability::Strict);
     assert!(config.admin_token.unwrap().is("admin-1") && config.api_key.unwrap().is("key-1"));
@@ -99,7 +99,7 @@ fn all_problems_are_told_at_once_each_with_its_line() {
         "[records]\n",
         "durability = \"strct\"\n",
         "[registry]\n",
-        "url = \"postgres://u:hunter2@h/d\"\n",
+        "url = \"mysql://u:hunter2@h/d\"\n",
         "[colour]\n",
         "red = 1\n",
     ));
@@ -110,7 +110,7 @@ fn all_problems_are_told_at_once_each_with_its_line() {
             "3: limits.body_bytes: `64 MX` is not a size; write a number of bytes above zero, such as 1048576 or \"64 MiB\"",
             "4: limits.keep_alive: `30` is not a length of time; write a number above zero and its unit (ms, s, m, h, d), such as \"30s\"",
             "6: records.durability: `strct` is not known here; did you mean \"strict\"? it is one of \"batched\", \"strict\"",
-            "8: registry.url: PostgreSQL is not supported by this version yet; write \"sqlite:PATH\"",
+            "8: registry.url: `mysql:` cannot keep this; write \"sqlite:PATH\", or \"postgres://user:password@host:5432/database\" for PostgreSQL",
             "9: colour: there is no such key; remove it; known here: listen, admin_listen, shutdown_grace, data_dir, demo, registry, analytics, shared, providers, limits, records, export, alerts, webhooks, smtp, public_url, models, admin_token, api_key, log, metrics, prices, node",
         ]
     );

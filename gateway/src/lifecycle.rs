@@ -50,7 +50,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         .with_context(|| format!("cannot create the data folder {}", config.data_dir.display()))?;
     let data = bind(config.server.listen).await?;
     let admin = bind(config.server.admin_listen).await?;
-    let registry = registry::Registry::open(&config.registry_url, clock.clone()).await?;
+    let registry = registry::Registry::open(config.registry_url.expose(), clock.clone()).await?;
     let exporter = config.export.as_ref().map(Exporter::new);
     let analytics = Analytics::open(start::analytics_settings(&config, &clock, exporter.clone()))?;
     let access = start::access(&config, &registry).await?;

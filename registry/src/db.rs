@@ -1,12 +1,14 @@
 //! The seam between the registry and its database: one SQL text for every engine, four verbs, typed values.
 //!
-//! An engine is one variant of [`Db`] and [`Tx`] and one file under `db/`. What the SQL may use is the common
-//! subset of SQLite and PostgreSQL: `$n`, named columns, `ON CONFLICT`, `RETURNING`, `LIMIT` always, times as
+//! An engine is one variant of [`Address`], [`Db`] and [`Tx`] and one file under `db/`. What the SQL may use is the
+//! common subset of SQLite and PostgreSQL: `$n`, named columns, `ON CONFLICT`, `RETURNING`, `LIMIT` always, times as
 //! microseconds, JSON as text. Never `SELECT *`: after a change of schema SQLite's driver loses rows silently.
 
-pub(crate) mod migrate;
+mod address;
+mod migrate;
+mod postgres;
 mod row;
-pub(crate) mod sqlite;
+mod sqlite;
 mod value;
 
 use std::time::Duration;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+pub(crate) use address::Address;
 pub(crate) use row::Row;
 pub(crate) use value::{Value, args, to_json};
 
@@ -31,12 +34,15 @@ const FIRST_WAIT: Duration = Duration::from_millis(2);
 pub(crate) enum Db {
     /// One connection writes, several read: a second writer would only wait and fail.
     Sqlite { writer: SqlitePool, readers: SqlitePool },
+    /// Apart, so that writers who wait for each other leave room for reading.
+    Postgres { writers: postgres::Pool, readers: postgres::Pool },
 }
 
 /// A transaction. Dropped without [`Tx::commit`], it leaves nothing behind.
 #[derive(Debug)]
 pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
+    Postgres(postgres::Transaction),
 }
 
 /// Work done inside a write transaction. It may run more than once.
@@ -56,17 +62,19 @@ pub(crate) struct Writing {
 impl Db {
     /// All rows of a query; reads go to the readers.
     pub(crate) async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>> {
-        value::check_signature(sql, values);
+        value::check(sql, values)?;
         match self {
             Self::Sqlite { readers, .. } => sqlite::all(readers, sql, values).await,
+            Self::Postgres { readers, .. } => readers.all(sql, values).await,
         }
     }
 
     /// The first row of a query.
     pub(crate) async fn maybe(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>> {
-        value::check_signature(sql, values);
+        value::check(sql, values)?;
         match self {
             Self::Sqlite { readers, .. } => sqlite::maybe(readers, sql, values).await,
+            Self::Postgres { readers, .. } => readers.maybe(sql, values).await,
         }
     }
 
@@ -74,6 +82,7 @@ impl Db {
     pub(crate) async fn reading(&self) -> Result<Tx> {
         match self {
             Self::Sqlite { readers, .. } => Ok(Tx::Sqlite(readers.begin().await?)),
+            Self::Postgres { readers, .. } => Ok(Tx::Postgres(readers.begin(postgres::READING).await?)),
         }
     }
 
@@ -101,14 +110,13 @@ impl Db {
     }
 
     async fn chore_once<I, T>(&self, input: &I, work: Chore<I, T>) -> Result<T> {
-        let mut tx = self.exclusive().await?;
-        let answer = work(&mut tx, input).await?;
-        tx.commit().await?;
-        Ok(answer)
+        let mut tx = self.writing().await?;
+        let answer = work(&mut tx, input).await;
+        tx.end(answer).await
     }
 
     async fn write_once<I, T>(&self, input: &I, work: Work<I, T>) -> Result<T> {
-        let mut tx = self.exclusive().await?;
+        let mut tx = self.writing().await?;
         // The revision row comes first in every write: it is the one lock everybody takes in the same order.
         let sql = "UPDATE revision SET number = number + 1 WHERE id = 1 RETURNING number";
         let revision = match tx.maybe(sql, args![]).await? {
@@ -116,16 +124,27 @@ impl Db {
             None => return Err(StoreError::unreadable("the revision row is gone")),
         };
         let mut writing = Writing { tx, revision };
-        let answer = work(&mut writing, input).await?;
-        writing.tx.commit().await?;
-        Ok(answer)
+        let answer = work(&mut writing, input).await;
+        writing.tx.end(answer).await
     }
 
     /// A transaction that writes; on SQLite the only one.
-    async fn exclusive(&self) -> Result<Tx> {
+    async fn writing(&self) -> Result<Tx> {
         match self {
             Self::Sqlite { writer, .. } => Ok(Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)),
+            Self::Postgres { writers, .. } => Ok(Tx::Postgres(writers.begin(postgres::WRITING).await?)),
         }
+    }
+
+    /// A transaction that nobody else has at the same time, on any node: for changing the schema.
+    async fn exclusive(&self) -> Result<Tx> {
+        let mut tx = self.writing().await?;
+        match &mut tx {
+            // Its writing transactions exclude each other as it is.
+            Tx::Sqlite(_) => {}
+            Tx::Postgres(tx) => tx.exclude_others().await?,
+        }
+        Ok(tx)
     }
 
     /// Ends all connections; SQLite folds its write-ahead log into the file.
@@ -135,6 +154,10 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
+            Self::Postgres { writers, readers } => {
+                readers.close().await;
+                writers.close().await;
+            }
         }
     }
 }
@@ -142,25 +165,28 @@ impl Db {
 impl Tx {
     /// All rows of a query.
     pub(crate) async fn all(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>> {
-        value::check_signature(sql, values);
+        value::check(sql, values)?;
         match self {
             Self::Sqlite(tx) => sqlite::all(&mut **tx, sql, values).await,
+            Self::Postgres(tx) => tx.all(sql, values).await,
         }
     }
 
     /// The first row of a query, or of what a statement returns.
     pub(crate) async fn maybe(&mut self, sql: &'static str, values: &[Value]) -> Result<Option<Row>> {
-        value::check_signature(sql, values);
+        value::check(sql, values)?;
         match self {
             Self::Sqlite(tx) => sqlite::maybe(&mut **tx, sql, values).await,
+            Self::Postgres(tx) => tx.maybe(sql, values).await,
         }
     }
 
     /// Runs a statement and says how many rows it changed.
     pub(crate) async fn run(&mut self, sql: &'static str, values: &[Value]) -> Result<u64> {
-        value::check_signature(sql, values);
+        value::check(sql, values)?;
         match self {
             Self::Sqlite(tx) => sqlite::run(&mut **tx, sql, values).await,
+            Self::Postgres(tx) => tx.run(sql, values).await,
         }
     }
 
@@ -168,6 +194,7 @@ impl Tx {
     async fn script(&mut self, sql: String) -> Result<()> {
         match self {
             Self::Sqlite(tx) => sqlite::script(&mut **tx, sql).await,
+            Self::Postgres(tx) => tx.script(sql).await,
         }
     }
 
@@ -175,13 +202,34 @@ impl Tx {
     fn dialect(&self, sql: &str) -> String {
         let words = match self {
             Self::Sqlite(_) => &sqlite::WORDS,
+            Self::Postgres(_) => &postgres::WORDS,
         };
         words.iter().fold(sql.to_owned(), |sql, (token, word)| sql.replace(token, word))
     }
 
-    pub(crate) async fn commit(self) -> Result<()> {
+    /// Commits when the work was done, else takes everything back.
+    pub(crate) async fn end<T>(self, answer: Result<T>) -> Result<T> {
+        match answer {
+            Ok(answer) => self.commit().await.map(|()| answer),
+            Err(error) => {
+                self.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(tx) => Ok(tx.commit().await?),
+            Self::Postgres(tx) => tx.commit().await,
+        }
+    }
+
+    /// Takes everything back. Should that fail, the connection is closed, which does the same.
+    async fn roll_back(self) {
+        match self {
+            Self::Sqlite(tx) => drop(tx.rollback().await),
+            Self::Postgres(tx) => tx.roll_back().await,
         }
     }
 }
@@ -205,7 +253,8 @@ impl Tries {
 fn lost_a_race(error: &(dyn std::error::Error + 'static)) -> bool {
     let database = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
     let code = database.and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| sqlite::LOST_RACES.contains(&&*code))
+    // The codes of one engine are none of the other's.
+    code.is_some_and(|code| sqlite::LOST_RACES.contains(&&*code) || postgres::LOST_RACES.contains(&&*code))
 }
 
 #[cfg(test)]

@@ -75,6 +75,14 @@ impl StoreError {
         Self::Invalid { field: field.into(), message: message.into() }
     }
 
+    /// What is behind it, for whoever may see that.
+    pub(crate) fn into_source(self) -> BoxError {
+        match self {
+            Self::Unavailable(source) => source,
+            other => Box::new(other),
+        }
+    }
+
     pub(crate) fn unreadable(what: impl fmt::Display) -> Self {
         Self::Unavailable(format!("a stored row cannot be read: {what}").into())
     }
@@ -98,67 +106,112 @@ impl fmt::Display for Listed<'_> {
     }
 }
 
+/// Which registry an error is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// An SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL database: its name and where it is, without user and password.
+    Database(String),
+}
+
+impl Place {
+    /// What to do about damage.
+    const fn remedy(&self) -> &'static str {
+        match self {
+            Self::File(_) => {
+                "restore it from a backup, or move it away (with its -wal and -shm files) to start with an empty \
+                 registry"
+            }
+            Self::Database(_) => "restore it from a backup, or name an empty database in registry.url",
+        }
+    }
+
+    /// Where to look when it cannot be reached.
+    const fn check(&self) -> &'static str {
+        match self {
+            Self::File(_) => "check that the folder exists and is writable",
+            Self::Database(_) => {
+                "check that the server runs, and host, port, user, password and database in registry.url"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Database(name) => write!(f, "database {name}"),
+        }
+    }
+}
+
 /// Why a registry could not be opened. Whatever it says, nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The URL names no engine this build has.
-    #[error("registry url `{0}` is not supported: write sqlite:PATH, such as sqlite:data/registry.db")]
-    Url(String),
-    /// The file is damaged.
+    /// The URL names no engine this build has. Holds its scheme only: the rest may hold a password.
     #[error(
-        "the registry file {} is damaged ({reason}): nothing was changed; restore it from a backup, or move it \
-         away (with its -wal and -shm files) to start with an empty registry",
-        path.display()
+        "a registry url that starts with `{0}` is not supported, or what follows is not a URL: write sqlite:PATH, \
+         such as sqlite:data/registry.db, or postgres://user:password@host:5432/database"
     )]
+    Url(String),
+    /// What is stored is damaged.
+    #[error("the registry {at} is damaged ({reason}): nothing was changed; {}", at.remedy())]
     Corrupt {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        at: Place,
         /// What was found.
         reason: String,
     },
-    /// The file was written by a newer build.
+    /// It was written by a newer build.
     #[error(
-        "the registry file {} was written by a newer weir (it has migration {found}, this build knows up to \
-         {known}): nothing was changed; start the newer weir, or restore a backup made before the upgrade",
-        path.display()
+        "the registry {at} was written by a newer weir (it has migration {found}, this build knows up to \
+         {known}): nothing was changed; start the newer weir, or restore a backup made before the upgrade"
     )]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        at: Place,
         /// The highest migration applied to it.
         found: i64,
         /// The highest migration this build has.
         known: i64,
     },
-    /// The file was written by a build with other migrations.
+    /// It was written by a build with other migrations.
     #[error(
-        "the registry file {} was written by another build of weir (migration {migration} differs from this \
-         build's): nothing was changed; start the build that wrote it, or restore a backup",
-        path.display()
+        "the registry {at} was written by another build of weir (migration {migration} differs from this \
+         build's): nothing was changed; start the build that wrote it, or restore a backup"
     )]
     Edited {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        at: Place,
         /// The first migration that differs.
         migration: i64,
     },
-    /// The file is some other program's.
+    /// It is some other program's.
     #[error(
-        "{} is an SQLite database but not a weir registry (it has a table `{table}`): nothing was changed; \
-         write another path in the registry url",
-        path.display()
+        "the {at} is not a weir registry (it has a table `{table}`): nothing was changed; name another one in \
+         registry.url"
     )]
     Foreign {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        at: Place,
         /// A table found in it.
         table: String,
     },
+    /// It is there, but set up in a way a registry cannot live with.
+    #[error("the registry {at} cannot be used: {reason}")]
+    Unsuitable {
+        /// Where.
+        at: Place,
+        /// What is in the way, and what to do.
+        reason: String,
+    },
     /// The file or server cannot be reached.
-    #[error("the registry {} cannot be opened ({source}): check that the folder exists and is writable", path.display())]
+    #[error("the registry {at} cannot be opened ({source}): {}", at.check())]
     Unavailable {
-        /// The file.
-        path: PathBuf,
+        /// Where.
+        at: Place,
         /// Why.
         source: BoxError,
     },

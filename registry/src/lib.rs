@@ -26,7 +26,6 @@ pub mod tokens;
 pub mod views;
 pub mod webhooks;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
@@ -37,7 +36,7 @@ use vocab::Clock;
 pub use alerts::{Alert, AlertChange, NewAlert};
 pub use bootstrap::{Bootstrap, DEFAULT_PROJECT};
 pub use credentials::{KEY_PREFIX, TOKEN_PREFIX};
-pub use error::{OpenError, StoreError};
+pub use error::{OpenError, Place, StoreError};
 pub use keys::{Issued, KeyChange, KeyRefusal, KeyScope, NewKey, VirtualKey};
 pub use paging::Paging;
 pub use prompts::impact::Reason;
@@ -53,7 +52,7 @@ pub use views::{NewView, SavedView, ViewChange, ViewContent, ViewKind};
 pub use webhooks::{NewWebhook, Webhook, WebhookChange};
 
 use cache::VersionCache;
-use db::{Chore, Db, Work, sqlite};
+use db::{Address, Chore, Db, Work};
 
 /// Everything people define, kept in a database and held in memory. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -70,11 +69,11 @@ struct Parts {
 }
 
 impl Registry {
-    /// Opens the registry a URL names, `sqlite:PATH`, creating it if it is not there. A file that is damaged, of
-    /// a newer build or not a registry is left exactly as it is.
+    /// Opens the registry a URL names, `sqlite:PATH` or `postgres://…/database`, creating its tables if they are not
+    /// there. One that is damaged, of a newer build or not a registry is left exactly as it is.
     pub async fn open(url: &str, clock: Clock) -> Result<Self, OpenError> {
-        let path = path_of(url)?;
-        let db = sqlite::open(path, clock.now()).await?;
+        let address = Address::read(url)?;
+        let db = address.open(clock.now()).await?;
         let registry = Self(Arc::new(Parts {
             db,
             clock,
@@ -86,7 +85,7 @@ impl Registry {
             Ok(()) => Ok(registry),
             Err(error) => {
                 registry.close().await;
-                Err(sqlite::judge_reading(path, error))
+                Err(address.judge(error))
             }
         }
     }
@@ -94,7 +93,7 @@ impl Registry {
     /// The migrations the registry a URL names has yet to get, by name: all of them when it is yet to be made.
     /// Changes nothing.
     pub async fn pending(url: &str) -> Result<Vec<String>, OpenError> {
-        sqlite::pending(path_of(url)?).await
+        Address::read(url)?.pending().await
     }
 
     /// What the path of a call reads. Never waits.
@@ -158,13 +157,6 @@ impl Registry {
         });
         task.await.unwrap_or_else(|died| Err(StoreError::Unavailable(Box::new(died))))
     }
-}
-
-/// The file a URL names.
-fn path_of(url: &str) -> Result<&Path, OpenError> {
-    let path = url.strip_prefix("sqlite:").filter(|path| !path.is_empty());
-    let path = path.ok_or_else(|| OpenError::Url(url.to_owned()))?;
-    Ok(Path::new(path.strip_prefix("//").unwrap_or(path)))
 }
 
 /// An error with its sources, for the log and for whoever starts the gateway.

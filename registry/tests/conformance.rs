@@ -1,6 +1,6 @@
 //! What a registry does, whatever database keeps it: one list of cases, run on every engine.
 //!
-//! A new engine is one more variant of [`Engine`] and one more line at the end of this file.
+//! PostgreSQL is the server that `TEST_POSTGRES_URL` names; `cargo xtask test` starts one. A new engine is one more variant of [`Engine`] and one more line at the end of this file.
 
 #![expect(
     clippy::panic,
@@ -12,6 +12,8 @@
 mod alerts;
 #[path = "conformance/bench.rs"]
 mod bench;
+#[path = "conformance/database.rs"]
+mod database;
 #[path = "conformance/keys.rs"]
 mod keys;
 #[path = "conformance/labels.rs"]
@@ -22,6 +24,8 @@ mod prompts;
 mod races;
 #[path = "conformance/resolving.rs"]
 mod resolving;
+#[path = "support/server.rs"]
+mod server;
 #[path = "conformance/versions.rs"]
 mod versions;
 #[path = "conformance/views.rs"]
@@ -144,6 +148,11 @@ macro_rules! conformance {
                 deliveries_are_bounded_in_number_and_time,
                 a_deleted_webhook_takes_its_deliveries_along,
             }
+            database {
+                text_is_ordered_byte_by_byte,
+                a_nul_character_is_refused_wherever_it_comes_in,
+                a_second_node_sees_what_the_first_wrote,
+            }
             alerts {
                 a_rule_is_found_as_it_was_made,
                 what_a_rule_cannot_mean_is_refused_by_its_field,
@@ -163,3 +172,4 @@ macro_rules! conformance {
 }
 
 conformance!(Sqlite as sqlite);
+conformance!(Postgres as postgres);

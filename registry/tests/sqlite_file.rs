@@ -246,7 +246,7 @@ async fn what_cannot_be_opened_says_why() {
     assert!(nowhere.to_string().contains("check that the folder exists"), "{nowhere}");
     let folder = open(it.folder.path()).await.unwrap_err();
     assert!(matches!(folder, OpenError::Unavailable { .. }), "{folder}");
-    for url in ["postgres://localhost/weir", "registry.db", "sqlite:", ""] {
+    for url in ["mysql://localhost/weir", "registry.db", "sqlite:", ""] {
         let refused = Registry::open(url, Clock::system()).await.unwrap_err();
         assert!(matches!(refused, OpenError::Url(_)), "{url}: {refused}");
     }

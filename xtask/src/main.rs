@@ -7,6 +7,7 @@
 mod bench;
 mod clickhouse;
 mod dashboards;
+mod postgres;
 mod prices;
 mod prove;
 mod python;

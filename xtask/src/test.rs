@@ -9,13 +9,15 @@ use anyhow::ensure;
 
 use crate::clickhouse::Engine;
 use crate::dashboards;
+use crate::postgres;
 use crate::prove::faults;
 use crate::test::suite::{Counts, Outcome};
 use crate::tidy;
 use crate::workspace::{self, Workspace};
 
-/// Where tests find a ClickHouse.
+/// Where tests find a ClickHouse and a PostgreSQL.
 const CLICKHOUSE_URL: &str = "TEST_CLICKHOUSE_URL";
+const POSTGRES_URL: &str = "TEST_POSTGRES_URL";
 
 /// What runs one suite.
 type Suite = fn(&Workspace) -> Outcome;
@@ -61,35 +63,54 @@ fn tidied(workspace: &Workspace) -> Outcome {
     }
 }
 
-/// Runs all tests, with a ClickHouse for those that need one: the one `TEST_CLICKHOUSE_URL` names, or one of their own.
+/// Runs all tests, with a ClickHouse and a PostgreSQL for those that need them.
 fn rust_tests(workspace: &Workspace) -> Outcome {
-    if std::env::var_os(CLICKHOUSE_URL).is_some() {
-        return cargo_tests(workspace, None);
-    }
-    let folder = workspace.target.join("test-clickhouse");
-    // Missing on the first run.
-    std::fs::remove_dir_all(&folder).ok();
-    match Engine::start(workspace, &folder) {
-        Ok(engine) => cargo_tests(workspace, Some(&engine.url())),
+    match Servers::start(workspace) {
+        Ok(servers) => cargo_tests(workspace, &servers.urls()),
         Err(error) => Outcome::CouldNotRun(format!("{error:#}")),
     }
 }
 
-fn cargo_tests(workspace: &Workspace, clickhouse: Option<&str>) -> Outcome {
-    let with_clickhouse = |arguments: &[&'static str]| {
+/// Those that tests need and the environment does not name.
+struct Servers {
+    clickhouse: Option<Engine>,
+    postgres: Option<postgres::Server>,
+}
+
+impl Servers {
+    fn start(workspace: &Workspace) -> anyhow::Result<Self> {
+        let folder = workspace.target.join("test-clickhouse");
+        // Missing on the first run.
+        std::fs::remove_dir_all(&folder).ok();
+        let is_needed = |url: &str| std::env::var_os(url).is_none();
+        Ok(Self {
+            clickhouse: is_needed(CLICKHOUSE_URL).then(|| Engine::start(workspace, &folder)).transpose()?,
+            postgres: is_needed(POSTGRES_URL).then(postgres::Server::start).transpose()?,
+        })
+    }
+
+    fn urls(&self) -> Vec<(&'static str, String)> {
+        let clickhouse = self.clickhouse.as_ref().map(|engine| (CLICKHOUSE_URL, engine.url()));
+        let postgres = self.postgres.as_ref().map(|server| (POSTGRES_URL, server.url()));
+        clickhouse.into_iter().chain(postgres).collect()
+    }
+}
+
+fn cargo_tests(workspace: &Workspace, urls: &[(&str, String)]) -> Outcome {
+    let with_servers = |arguments: &[&'static str]| {
         let mut command = workspace.cargo(arguments.iter().copied());
-        command.envs(clickhouse.map(|url| (CLICKHOUSE_URL, url)));
+        command.envs(urls.iter().map(|(name, url)| (*name, url)));
         command
     };
     let nextest =
         workspace.cargo(["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     if nextest {
         let arguments = ["nextest", "run", "--workspace", "--locked", "--no-fail-fast"];
-        return suite::counted(&mut with_clickhouse(&arguments), suite::nextest);
+        return suite::counted(&mut with_servers(&arguments), suite::nextest);
     }
     println!("cargo-nextest is not installed; using cargo test");
     let arguments = ["test", "--workspace", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"];
-    suite::counted(&mut with_clickhouse(&arguments), suite::cargo_test)
+    suite::counted(&mut with_servers(&arguments), suite::cargo_test)
 }
 
 fn doc_tests(workspace: &Workspace) -> Outcome {

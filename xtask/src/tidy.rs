@@ -53,7 +53,9 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()>
     let (tree, mut findings) = Tree::read(&workspace.root, &metadata)?;
     shape::report(&tree);
     findings.extend(floors::check(&metadata));
-    findings.extend(dependencies::check(&metadata));
+    let shipped = workspace.cargo(dependencies::TREE).args(["--target", PLATFORM]).output()?;
+    anyhow::ensure!(shipped.status.success(), "{}", String::from_utf8_lossy(&shipped.stderr).trim());
+    findings.extend(dependencies::check(&metadata, &String::from_utf8_lossy(&shipped.stdout)));
     findings.extend(modules::check(&tree));
     findings.extend(words::check(&tree));
     findings.extend(metrics::check(&tree));

@@ -58,10 +58,10 @@ impl Migrate {
     }
 
     async fn registry(&self, config: &Config) -> anyhow::Result<Vec<String>> {
-        let pending = Registry::pending(&config.registry_url).await?;
+        let pending = Registry::pending(config.registry_url.expose()).await?;
         if !self.dry_run && !pending.is_empty() {
             std::fs::create_dir_all(&config.data_dir)?;
-            Registry::open(&config.registry_url, Clock::system()).await?.close().await;
+            Registry::open(config.registry_url.expose(), Clock::system()).await?.close().await;
         }
         Ok(pending)
     }

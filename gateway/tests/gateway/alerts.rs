@@ -113,7 +113,7 @@ async fn two_nodes_on_one_registry_tell_once() {
     it.watch(json!({"condition": errors_above(0.5)})).await;
     it.calls(0, 2).await;
     let app = it.weir.app();
-    let registry = Registry::open(&app.config.registry_url, it.clock.clone()).await.unwrap();
+    let registry = Registry::open(app.config.registry_url.expose(), it.clock.clone()).await.unwrap();
     let other = Jobs::new(&app.config, &it.clock, &registry, &app.store, &app.metrics).unwrap();
 
     for _ in 0..5 {

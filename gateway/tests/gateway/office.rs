@@ -43,7 +43,7 @@ impl Office {
         let mut config = config::load(None, &BTreeMap::new(), &cli).unwrap();
         change(&mut config);
         let clock = Clock::manual(START);
-        let registry = Registry::open(&config.registry_url, clock.clone()).await.unwrap();
+        let registry = Registry::open(config.registry_url.expose(), clock.clone()).await.unwrap();
         let analytics = Analytics::open(start::analytics_settings(&config, &clock, None)).unwrap();
         let metrics = Arc::new(Metrics::new(false).unwrap());
         let jobs = Jobs::new(&config, &clock, &registry, &analytics.store, &metrics).unwrap();
@@ -52,7 +52,7 @@ impl Office {
 
     /// Another node on the same registry.
     pub(crate) async fn another(&self) -> Jobs {
-        let registry = Registry::open(&self.config.registry_url, self.clock.clone()).await.unwrap();
+        let registry = Registry::open(self.config.registry_url.expose(), self.clock.clone()).await.unwrap();
         Jobs::new(&self.config, &self.clock, &registry, &self.analytics.store, &self.metrics).unwrap()
     }
 

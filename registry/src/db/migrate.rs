@@ -1,11 +1,10 @@
 //! Brings a database to this build's schema: every pending file in one transaction, each held to its digest.
 
-use std::path::Path;
-
 use sha2::{Digest, Sha256};
 use vocab::Time;
 
-use super::{Db, Result, Tx, args, sqlite};
+use super::{Address, Db, Result, Tx, args};
+use crate::error::Place;
 use crate::{OpenError, canonical};
 
 /// The table that says what was applied.
@@ -34,16 +33,16 @@ pub(super) struct Applied {
 }
 
 /// How many of this build's migrations a database already has; an error when it has others.
-pub(super) fn pending(applied: &[Applied], path: &Path) -> std::result::Result<usize, OpenError> {
+pub(super) fn pending(applied: &[Applied], at: &Place) -> std::result::Result<usize, OpenError> {
     for (known, applied) in MIGRATIONS.iter().zip(applied) {
         if known.number != applied.number || digest(known) != applied.digest {
-            return Err(OpenError::Edited { path: path.into(), migration: applied.number });
+            return Err(OpenError::Edited { at: at.clone(), migration: applied.number });
         }
     }
     let known = MIGRATIONS.last().map_or(0, |last| last.number);
     let found = applied.last().map_or(0, |last| last.number);
     if found > known {
-        return Err(OpenError::Newer { path: path.into(), found, known });
+        return Err(OpenError::Newer { at: at.clone(), found, known });
     }
     Ok(applied.len())
 }
@@ -54,11 +53,11 @@ pub(super) fn names_from(done: usize) -> Vec<String> {
 }
 
 /// Applies what is pending, or nothing at all.
-pub(super) async fn run(db: &Db, path: &Path, now: Time) -> std::result::Result<(), OpenError> {
-    let failed = |error| sqlite::judge_reading(path, error);
+pub(super) async fn run(db: &Db, address: &Address, now: Time) -> std::result::Result<(), OpenError> {
+    let failed = |error| address.judge(error);
     let mut tx = db.exclusive().await.map_err(failed)?;
     let applied = applied(&mut tx).await.map_err(failed)?;
-    let done = pending(&applied, path)?;
+    let done = pending(&applied, &address.place())?;
     for migration in MIGRATIONS.iter().skip(done) {
         apply(&mut tx, migration, now).await.map_err(failed)?;
     }

@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Sqlite, Type};
+use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 use vocab::Time;
 
 use super::Result;
@@ -14,7 +14,13 @@ use crate::StoreError;
 #[derive(Debug)]
 pub(crate) enum Row {
     Sqlite(SqliteRow),
+    Postgres(PgRow),
 }
+
+/// What both engines' columns can be read as.
+trait Column<'r>: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres> {}
+
+impl<'r, T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>> Column<'r> for T {}
 
 impl Row {
     pub(crate) fn text(&self, column: &str) -> Result<String> {
@@ -82,9 +88,10 @@ impl Row {
         read.map(Some).map_err(|error| StoreError::unreadable(format!("{column}: {error}")))
     }
 
-    fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(&'r self, column: &str) -> Result<Option<T>> {
+    fn get<'r, T: Column<'r>>(&'r self, column: &str) -> Result<Option<T>> {
         match self {
             Self::Sqlite(row) => Ok(row.try_get::<Option<T>, _>(column)?),
+            Self::Postgres(row) => Ok(row.try_get::<Option<T>, _>(column)?),
         }
     }
 }

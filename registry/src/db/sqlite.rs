@@ -10,11 +10,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, Connection, Row as _, Sqlite, SqliteExecutor};
 
-use vocab::Time;
-
 use super::migrate::{self, Applied};
 use super::{Db, Result, Row, Value};
-use crate::{OpenError, StoreError};
+use crate::OpenError;
+use crate::error::Place;
 
 /// Busy, locked, and the two ways a snapshot can be too old to write from.
 pub(super) const LOST_RACES: [&str; 4] = ["5", "6", "261", "517"];
@@ -37,10 +36,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 /// What every SQLite file starts with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Opens or creates the registry in `path` and brings it up to date.
-pub(crate) async fn open(path: &Path, now: Time) -> std::result::Result<Db, OpenError> {
+/// Opens or creates the file, and refuses one that is not this build's before anything in it is touched.
+pub(super) async fn open(path: &Path) -> std::result::Result<Db, OpenError> {
     if let Some(applied) = inspect(path).await? {
-        migrate::pending(&applied, path)?;
+        migrate::pending(&applied, &Place::File(path.into()))?;
     }
     create_private(path).map_err(|error| unavailable(path, error))?;
     let options = SqliteConnectOptions::new()
@@ -60,25 +59,12 @@ pub(crate) async fn open(path: &Path, now: Time) -> std::result::Result<Db, Open
     let writer = pool().max_connections(1).connect_with(options.clone()).await;
     let writer = writer.map_err(|error| judge(path, error))?;
     let readers = pool().max_connections(READERS).connect_lazy_with(options.read_only(true));
-    let db = Db::Sqlite { writer, readers };
-    match migrate::run(&db, path, now).await {
-        Ok(()) => Ok(db),
-        Err(error) => {
-            db.close().await;
-            Err(error)
-        }
-    }
-}
-
-/// The migrations a file has yet to get.
-pub(crate) async fn pending(path: &Path) -> std::result::Result<Vec<String>, OpenError> {
-    let applied = inspect(path).await?.unwrap_or_default();
-    Ok(migrate::names_from(migrate::pending(&applied, path)?))
+    Ok(Db::Sqlite { writer, readers })
 }
 
 /// Checks a file that is there and says which migrations it has, changing neither it nor its neighbours.
 /// `None` for a file that is yet to be made.
-async fn inspect(path: &Path) -> std::result::Result<Option<Vec<Applied>>, OpenError> {
+pub(super) async fn inspect(path: &Path) -> std::result::Result<Option<Vec<Applied>>, OpenError> {
     match std::fs::metadata(path) {
         Ok(found) if found.len() == 0 => return Ok(None),
         Ok(_) => check_magic(path)?,
@@ -112,13 +98,13 @@ async fn examine(
     let verdict: String =
         sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await.map_err(read)?;
     if verdict != "ok" {
-        return Err(OpenError::Corrupt { path: path.into(), reason: verdict });
+        return Err(OpenError::Corrupt { at: Place::File(path.into()), reason: verdict });
     }
     let sql = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name LIMIT 1000";
     let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *connection).await.map_err(read)?;
     let Some(first) = tables.first() else { return Ok(None) };
     if !tables.iter().any(|table| table == migrate::TABLE) {
-        return Err(OpenError::Foreign { path: path.into(), table: first.clone() });
+        return Err(OpenError::Foreign { at: Place::File(path.into()), table: first.clone() });
     }
     let rows = sqlx::query(migrate::APPLIED).fetch_all(&mut *connection).await.map_err(read)?;
     let applied = rows.iter().map(|row| Ok(Applied { number: row.try_get(0)?, digest: row.try_get(1)? }));
@@ -133,7 +119,10 @@ fn check_magic(path: &Path) -> std::result::Result<(), OpenError> {
     if head == MAGIC {
         return Ok(());
     }
-    Err(OpenError::Corrupt { path: path.into(), reason: "it does not start like an SQLite database".into() })
+    Err(OpenError::Corrupt {
+        at: Place::File(path.into()),
+        reason: "it does not start like an SQLite database".into(),
+    })
 }
 
 /// Makes the file readable by its owner only; SQLite gives its logs the same mode.
@@ -160,34 +149,19 @@ fn has_bytes(path: &Path) -> bool {
 }
 
 /// Tells damage from everything else that can go wrong with a file.
-fn judge(path: &Path, error: sqlx::Error) -> OpenError {
+pub(super) fn judge(path: &Path, error: sqlx::Error) -> OpenError {
     const CORRUPT: i32 = 11;
     const NOT_A_DATABASE: i32 = 26;
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
     // The low byte is the kind of error, the rest its particulars.
     if code.is_some_and(|code| [CORRUPT, NOT_A_DATABASE].contains(&(code & 0xff))) {
-        return OpenError::Corrupt { path: path.into(), reason: error.to_string() };
+        return OpenError::Corrupt { at: Place::File(path.into()), reason: error.to_string() };
     }
     unavailable(path, error)
 }
 
-/// The same for what went wrong while a file that could be opened was read.
-pub(crate) fn judge_reading(path: &Path, error: StoreError) -> OpenError {
-    let StoreError::Unavailable(source) = error else { return unavailable(path, error) };
-    match source.downcast::<sqlx::Error>() {
-        Ok(error) => match *error {
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-                OpenError::Corrupt { path: path.into(), reason: error.to_string() }
-            }
-            error => judge(path, error),
-        },
-        // A row that reads, but not as what it should be.
-        Err(unreadable) => OpenError::Corrupt { path: path.into(), reason: unreadable.to_string() },
-    }
-}
-
 fn unavailable(path: &Path, error: impl Into<crate::error::BoxError>) -> OpenError {
-    OpenError::Unavailable { path: path.into(), source: error.into() }
+    OpenError::Unavailable { at: Place::File(path.into()), source: error.into() }
 }
 
 pub(super) async fn all<'e>(

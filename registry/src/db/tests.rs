@@ -1,8 +1,12 @@
-//! The guards of the seam: nulls, types, transactions, retries.
+//! The guards of the seam, on both engines: nulls, types, transactions, retries.
+
+#[path = "../../tests/support/server.rs"]
+mod server;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use server::Schema;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
@@ -10,25 +14,57 @@ use vocab::Time;
 
 use super::*;
 
-struct Scratch {
+/// A database with a table of every type; what keeps it goes when it is dropped.
+struct Scratch<K> {
     db: Db,
-    folder: TempDir,
+    keeper: K,
 }
 
-async fn scratch() -> Scratch {
+async fn sqlite() -> Scratch<TempDir> {
     let folder = tempfile::tempdir().unwrap();
-    let path: PathBuf = folder.path().join("registry.db");
-    let db = sqlite::open(&path, Time(0)).await.unwrap();
+    let url = format!("sqlite:{}", folder.path().join("registry.db").display());
+    Scratch { db: opened(&url).await, keeper: folder }
+}
+
+async fn postgres() -> Scratch<Schema> {
+    let schema = Schema::make().await;
+    Scratch { db: opened(&schema.url).await, keeper: schema }
+}
+
+async fn opened(url: &str) -> Db {
+    let db = Address::read(url).unwrap().open(Time(0)).await.unwrap();
     db.write(&(), |writing, ()| {
         Box::pin(async move {
             let sql =
-                "CREATE TABLE thing (id INTEGER PRIMARY KEY, label TEXT, flag INTEGER, body BLOB) STRICT";
-            writing.tx.script(sql.to_owned()).await
+                "CREATE TABLE thing (id {int} PRIMARY KEY, label {text}, flag {bool}, body {bytes}) {strict}";
+            let sql = writing.tx.dialect(sql);
+            writing.tx.script(sql).await
         })
     })
     .await
     .unwrap();
-    Scratch { db, folder }
+    db
+}
+
+macro_rules! on_both {
+    ($($case:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test] async fn $case() { super::$case(super::sqlite().await).await; })*
+        }
+        mod on_postgres {
+            $(#[tokio::test] async fn $case() { super::$case(super::postgres().await).await; })*
+        }
+    };
+}
+
+on_both! {
+    a_null_is_told_from_zero_and_from_nothing,
+    every_type_of_value_survives_the_store,
+    a_write_that_fails_leaves_nothing_behind,
+    each_write_makes_the_next_revision,
+    a_reader_keeps_seeing_one_state,
+    readers_cannot_write,
+    a_writer_that_is_dropped_leaves_nothing_behind,
 }
 
 async fn count(db: &Db) -> i64 {
@@ -40,9 +76,7 @@ async fn insert(writing: &mut Writing, id: i64) -> Result<()> {
     writing.tx.run("INSERT INTO thing (id) VALUES ($1)", args![id]).await.map(|_| ())
 }
 
-#[tokio::test]
-async fn a_null_is_told_from_zero_and_from_nothing() {
-    let it = scratch().await;
+async fn a_null_is_told_from_zero_and_from_nothing<K>(it: Scratch<K>) {
     it.db.write(&(), |writing, ()| Box::pin(insert(writing, 1))).await.unwrap();
     let row = it.db.maybe("SELECT label, flag, body FROM thing LIMIT 1", args![]).await.unwrap().unwrap();
     assert_eq!((row.maybe_text("label").unwrap(), row.maybe_int("flag").unwrap()), (None, None));
@@ -50,9 +84,7 @@ async fn a_null_is_told_from_zero_and_from_nothing() {
     assert!(row.bool("flag").is_err() && row.bytes("body").is_err());
 }
 
-#[tokio::test]
-async fn every_type_of_value_survives_the_store() {
-    let it = scratch().await;
+async fn every_type_of_value_survives_the_store<K>(it: Scratch<K>) {
     it.db
         .write(&(), |writing, ()| {
             Box::pin(async move {
@@ -70,9 +102,7 @@ async fn every_type_of_value_survives_the_store() {
     assert_eq!(row.bytes("body").unwrap(), [0, 255]);
 }
 
-#[tokio::test]
-async fn a_write_that_fails_leaves_nothing_behind() {
-    let it = scratch().await;
+async fn a_write_that_fails_leaves_nothing_behind<K>(it: Scratch<K>) {
     let failed = it
         .db
         .write(&(), |writing, ()| {
@@ -86,9 +116,7 @@ async fn a_write_that_fails_leaves_nothing_behind() {
     assert_eq!(count(&it.db).await, 0);
 }
 
-#[tokio::test]
-async fn each_write_makes_the_next_revision() {
-    let it = scratch().await;
+async fn each_write_makes_the_next_revision<K>(it: Scratch<K>) {
     let mut revisions = Vec::new();
     for _ in 0..3 {
         let revision = it.db.write(&(), |writing, ()| Box::pin(async { Ok(writing.revision) })).await;
@@ -115,16 +143,14 @@ async fn unlucky_twice(writing: &mut Writing, unlucky: &Unlucky) -> Result<i64> 
 
 #[tokio::test]
 async fn a_write_that_lost_a_race_is_tried_again_from_the_start() {
-    let it = scratch().await;
-    let unlucky = Unlucky { path: it.folder.path().join("registry.db"), tries: AtomicU32::new(0) };
+    let it = sqlite().await;
+    let unlucky = Unlucky { path: it.keeper.path().join("registry.db"), tries: AtomicU32::new(0) };
     let revision = it.db.write(&unlucky, |writing, unlucky| Box::pin(unlucky_twice(writing, unlucky))).await;
     assert_eq!((revision.unwrap(), unlucky.tries.load(Ordering::Relaxed)), (2, 3));
     assert_eq!(count(&it.db).await, 1);
 }
 
-#[tokio::test]
-async fn a_reader_keeps_seeing_one_state() {
-    let it = scratch().await;
+async fn a_reader_keeps_seeing_one_state<K>(it: Scratch<K>) {
     let sql = "SELECT COUNT(*) AS things FROM thing LIMIT 1";
     let mut reading = it.db.reading().await.unwrap();
     let before = reading.maybe(sql, args![]).await.unwrap().unwrap().int("things").unwrap();
@@ -133,10 +159,54 @@ async fn a_reader_keeps_seeing_one_state() {
     assert_eq!((before, after, count(&it.db).await), (0, 0, 1));
 }
 
-#[tokio::test]
-async fn readers_cannot_write() {
-    let it = scratch().await;
+async fn readers_cannot_write<K>(it: Scratch<K>) {
     assert!(it.db.maybe("INSERT INTO thing (id) VALUES (9) RETURNING id", args![]).await.is_err());
+    assert_eq!(count(&it.db).await, 0);
+}
+
+async fn a_writer_that_is_dropped_leaves_nothing_behind<K>(it: Scratch<K>) {
+    let mut tx = it.db.writing().await.unwrap();
+    tx.run("INSERT INTO thing (id) VALUES ($1)", args![1_i64]).await.unwrap();
+    drop(tx);
+    // The row is free again, or this would wait for ever.
+    it.db.write(&(), |writing, ()| Box::pin(insert(writing, 1))).await.unwrap();
+    assert_eq!(count(&it.db).await, 1);
+}
+
+/// As PostgreSQL tells writers who waited for each other in a circle.
+#[tokio::test]
+async fn a_deadlock_is_tried_again_from_the_start() {
+    let it = postgres().await;
+    let tries = AtomicU32::new(0);
+    let done = it.db.write(&tries, |writing, tries| Box::pin(deadlocked_twice(writing, tries))).await;
+    done.unwrap();
+    assert_eq!((tries.load(Ordering::Relaxed), count(&it.db).await), (3, 1));
+}
+
+async fn deadlocked_twice(writing: &mut Writing, tries: &AtomicU32) -> Result<()> {
+    insert(writing, 1).await?;
+    if tries.fetch_add(1, Ordering::Relaxed) < 2 {
+        let raise = "DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$";
+        writing.tx.script(raise.to_owned()).await?;
+    }
+    Ok(())
+}
+
+/// The server answers the commit of a transaction in which something failed with a rollback, and no error.
+#[tokio::test]
+async fn a_failure_that_was_overlooked_is_not_committed() {
+    let it = postgres().await;
+    let done = it
+        .db
+        .write(&(), |writing, ()| {
+            Box::pin(async move {
+                insert(writing, 1).await?;
+                drop(insert(writing, 1).await);
+                Ok(())
+            })
+        })
+        .await;
+    assert!(matches!(done, Err(StoreError::Unavailable(_))), "{done:?}");
     assert_eq!(count(&it.db).await, 0);
 }
 

@@ -40,10 +40,22 @@ pub(crate) fn to_json(value: &impl serde::Serialize) -> super::Result<String> {
     serde_json::to_string(value).map_err(|error| crate::StoreError::Unavailable(Box::new(error)))
 }
 
+/// Refuses what one of the engines cannot hold, before either sees it.
+pub(crate) fn check(sql: &'static str, values: &[Value]) -> super::Result<()> {
+    check_signature(sql, values);
+    // PostgreSQL takes no NUL in a text, SQLite does: what cannot be stored by both is stored by neither.
+    let has_nul = |value: &Value| matches!(value, Value::Text(Some(text)) if text.contains('\0'));
+    if values.iter().any(has_nul) {
+        let message = "a text holds a NUL character: remove it";
+        return Err(crate::StoreError::invalid("text", message));
+    }
+    Ok(())
+}
+
 /// Holds every SQL text to one list of types. PostgreSQL prepares a text once, with the types it first saw, and
 /// then reads other types' bytes wrongly, sometimes without an error.
 #[cfg(debug_assertions)]
-pub(crate) fn check_signature(sql: &'static str, values: &[Value]) {
+pub(super) fn check_signature(sql: &'static str, values: &[Value]) {
     use std::collections::HashMap;
     use std::mem::{Discriminant, discriminant};
     use std::sync::{LazyLock, Mutex, PoisonError};
@@ -60,4 +72,4 @@ pub(crate) fn check_signature(sql: &'static str, values: &[Value]) {
 }
 
 #[cfg(not(debug_assertions))]
-pub(crate) const fn check_signature(_sql: &'static str, _values: &[Value]) {}
+pub(super) const fn check_signature(_sql: &'static str, _values: &[Value]) {}

@@ -43,6 +43,11 @@ const SERVED: &str = concat!(
 /// The snapshot after all writes so far, or `None` when it is the one given.
 pub(crate) async fn refresh(db: &Db, before: &Snapshot) -> Result<Option<Snapshot>> {
     let mut tx = db.reading().await?;
+    let next = load(&mut tx, before).await;
+    tx.end(next).await
+}
+
+async fn load(tx: &mut Tx, before: &Snapshot) -> Result<Option<Snapshot>> {
     let sql = "SELECT number FROM revision WHERE id = 1 LIMIT 1";
     let Some(row) = tx.maybe(sql, args![]).await? else {
         return Err(StoreError::unreadable("the revision row is gone"));
@@ -52,10 +57,10 @@ pub(crate) async fn refresh(db: &Db, before: &Snapshot) -> Result<Option<Snapsho
         return Ok(None);
     }
     let mut next = Snapshot { revision, ..before.clone() };
-    load_projects(&mut tx, &mut next).await?;
-    load_prompts(&mut tx, before, &mut next).await?;
-    load_keys(&mut tx, before, &mut next).await?;
-    load_tokens(&mut tx, before, &mut next).await?;
+    load_projects(tx, &mut next).await?;
+    load_prompts(tx, before, &mut next).await?;
+    load_keys(tx, before, &mut next).await?;
+    load_tokens(tx, before, &mut next).await?;
     Ok(Some(next))
 }
 

@@ -8,14 +8,19 @@ use registry::{
     Who,
 };
 use serde_json::{Value, json};
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 use tempfile::TempDir;
 use vocab::{Clock, LabelName, PromptName, Time};
+
+use crate::server::Schema;
 
 pub(crate) const PROJECT: &str = "default";
 
 /// The databases the cases run on.
 pub(crate) enum Engine {
     Sqlite,
+    Postgres,
 }
 
 /// A fresh registry, a clock that stands, and somebody who may do everything.
@@ -24,24 +29,43 @@ pub(crate) struct Bench {
     pub(crate) clock: Clock,
     pub(crate) url: String,
     pub(crate) admin: Who,
-    _folder: TempDir,
+    scratch: Scratch,
+}
+
+/// What goes when the case is over.
+enum Scratch {
+    Folder(TempDir),
+    Schema(Schema),
 }
 
 impl Bench {
     pub(crate) async fn open(engine: Engine) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = match engine {
-            Engine::Sqlite => format!("sqlite:{}", folder.path().join("registry.db").display()),
-        };
+        let (url, scratch) = fresh(engine).await;
         let clock = Clock::manual(Time(1_800_000_000_000_000));
         let registry = Registry::open(&url, clock.clone()).await.unwrap();
-        Self { registry, clock, url, admin: Who::new(Role::Admin, "ann"), _folder: folder }
+        Self { registry, clock, url, admin: Who::new(Role::Admin, "ann"), scratch }
+    }
+
+    /// Another node on the same database.
+    pub(crate) async fn another(&self) -> Registry {
+        Registry::open(&self.url, self.clock.clone()).await.unwrap()
     }
 
     /// Another handle on the same database, as after a restart.
     pub(crate) async fn reopened(&self) -> Registry {
         self.registry.close().await;
         Registry::open(&self.url, self.clock.clone()).await.unwrap()
+    }
+
+    /// Everything that is stored, as far as it is text.
+    pub(crate) async fn stored(&self) -> String {
+        match &self.scratch {
+            Scratch::Folder(folder) => {
+                let file = std::fs::read(folder.path().join("registry.db")).unwrap();
+                String::from_utf8_lossy(&file).into_owned()
+            }
+            Scratch::Schema(schema) => rows(schema).await,
+        }
     }
 
     /// Publishes a chat prompt that says `text`.
@@ -82,6 +106,29 @@ impl Bench {
             .await
             .map(|resolved| resolved.version.number)
             .map_err(|error| error.to_string())
+    }
+}
+
+/// All rows of all tables, as text.
+async fn rows(schema: &Schema) -> String {
+    let sql = "SELECT CAST(query_to_xml(format('SELECT * FROM %I', tablename), true, false, '') AS TEXT)
+               FROM pg_catalog.pg_tables WHERE schemaname = current_schema()";
+    let mut connection = PgConnection::connect(&schema.url).await.unwrap();
+    let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap();
+    tables.concat()
+}
+
+/// A database with nothing in it.
+async fn fresh(engine: Engine) -> (String, Scratch) {
+    match engine {
+        Engine::Sqlite => {
+            let folder = tempfile::tempdir().unwrap();
+            (format!("sqlite:{}", folder.path().join("registry.db").display()), Scratch::Folder(folder))
+        }
+        Engine::Postgres => {
+            let schema = Schema::make().await;
+            (schema.url.clone(), Scratch::Schema(schema))
+        }
     }
 }
 
