@@ -12,6 +12,7 @@ pub mod exporter;
 pub mod feedback;
 pub mod health;
 pub mod jobs;
+pub mod langfuse;
 pub mod lifecycle;
 pub mod listen;
 pub mod metrics;

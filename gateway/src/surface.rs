@@ -13,7 +13,7 @@ use crate::call::relay::Body;
 use crate::call::{self, passthrough};
 use crate::listen::{Service, Stopping};
 use crate::refusal::{Kind, Refusal};
-use crate::{feedback, health, models, otlp, reading};
+use crate::{feedback, health, langfuse, models, otlp, reading};
 
 /// The data plane as a service.
 #[derive(Clone)]
@@ -73,6 +73,9 @@ async fn below(plane: &DataPlane, request: Request<Incoming>) -> Response<Body> 
     if path == feedback::PATH || path.starts_with("/v1/feedback/") {
         return feedback::serve(app, request).await;
     }
+    if path.starts_with(langfuse::PREFIX) {
+        return langfuse::serve(app, request).await;
+    }
     if path.starts_with("/v1/messages") {
         return error(&Refusal::new(Kind::NotFound, "this version does not serve this route yet"));
     }
@@ -104,6 +107,13 @@ pub fn json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
     let mut response = Response::new(Body::plain(value.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// An answer that says no more than that it is done.
+pub fn empty() -> Response<Body> {
+    let mut response = Response::new(Body::plain(Vec::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 

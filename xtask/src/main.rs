@@ -11,6 +11,7 @@ mod postgres;
 mod prices;
 mod prove;
 mod python;
+mod quietly;
 mod test;
 mod tidy;
 mod up;

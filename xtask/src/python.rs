@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::quietly::quietly;
 use crate::workspace::{Workspace, is_there};
 
 /// Makes the environment, or takes the one that was made from the same list; returns its Python.
@@ -43,20 +44,4 @@ fn make(folder: &Path) -> Result<(), String> {
     let apt = "apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 python3-venv";
     quietly(Command::new("sh").args(["-c", apt]), "apt-get cannot install python3-venv")?;
     quietly(&mut venv, "python3 cannot make a virtual environment")
-}
-
-/// Runs a command and shows what it printed only if it fails.
-fn quietly(command: &mut Command, failed: &str) -> Result<(), String> {
-    match command.output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => {
-            eprintln!(
-                "{}{}",
-                String::from_utf8_lossy(&output.stdout),
-                String::from_utf8_lossy(&output.stderr)
-            );
-            Err(failed.to_owned())
-        }
-        Err(error) => Err(format!("{failed}: {error}")),
-    }
 }

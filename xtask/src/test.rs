@@ -2,6 +2,7 @@
 //!
 //! Every suite runs, also after one has failed. The last line printed is the sum, alone on its line.
 
+mod node;
 mod python;
 mod suite;
 
@@ -29,13 +30,14 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()>
         "it takes no arguments; for a part of it use cargo, pytest or `cargo xtask tidy`"
     );
     workspace::check_c_compiler()?;
-    let suites: [(&str, Suite); 8] = [
+    let suites: [(&str, Suite); 9] = [
         ("format", format),
         ("lints", lints),
         ("tidy", tidied),
         ("rust", rust_tests),
         ("doc tests", doc_tests),
         ("python sdk", python::run),
+        ("node sdk", node::run),
         ("dashboards", dashboards_answer),
         ("faults", faults_hold),
     ];

@@ -62,6 +62,15 @@ impl Workspace {
         Ok(self.target.join("debug"))
     }
 
+    /// Builds `weir` as tests do and returns its path, or in a few words why not.
+    pub(crate) fn build_weir(&self) -> Result<PathBuf, String> {
+        match self.build(&["weir"]).status() {
+            Ok(status) if status.success() => Ok(self.target.join("debug/weir")),
+            Ok(_) => Err("weir does not build".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// A cargo command that builds these binaries. All packages are named, so that dependencies get the same features
     /// in every build and are compiled once.
     pub(crate) fn build(&self, programs: &[&str]) -> Command {

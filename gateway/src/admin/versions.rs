@@ -267,6 +267,7 @@ fn read(mut fields: Map<String, Value>) -> Result<registry::NewVersion, Refusal>
         commit_message: said.commit_message,
         impact: said.impact,
         metadata: said.metadata.unwrap_or_default(),
+        metadata_counts: false,
         examples: said.examples.unwrap_or_default(),
         labels: said.labels.unwrap_or_default(),
         expected_parent: said.expected_parent,

@@ -1,5 +1,6 @@
 //! From request headers to the virtual key that calls: no key, no call.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -23,8 +24,7 @@ pub fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Refusal> {
 
 /// The same, and by HTTP Basic: the password is the key, the user name does not matter.
 pub fn caller_or_basic(app: &App, headers: &HeaderMap) -> Result<Caller, Refusal> {
-    let password = basic(headers);
-    check(app, secret(headers).or(password.as_deref()))
+    check(app, secret_or_password(headers).as_deref())
 }
 
 fn check(app: &App, secret: Option<&str>) -> Result<Caller, Refusal> {
@@ -50,6 +50,11 @@ pub fn secret(headers: &HeaderMap) -> Option<&str> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
     let named = |name| headers.get(name).and_then(|value| value.to_str().ok());
     bearer.or_else(|| named("x-api-key")).or_else(|| named("api-key")).map(str::trim)
+}
+
+/// The same, or the password of an HTTP Basic pair.
+pub fn secret_or_password(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    secret(headers).map(Cow::Borrowed).or_else(|| basic(headers).map(Cow::Owned))
 }
 
 fn basic(headers: &HeaderMap) -> Option<String> {

@@ -18,6 +18,7 @@ mod feedback;
 mod golden;
 mod health;
 mod keys;
+mod langfuse;
 mod limits;
 mod mail;
 mod models;

@@ -83,6 +83,8 @@ pub struct NewVersion {
     pub impact: Option<Impact>,
     /// Free facts.
     pub metadata: Map<String, Value>,
+    /// Whether other metadata than the parent's make a new version, also when the content is the same.
+    pub metadata_counts: bool,
     /// Cases to try it with.
     pub examples: Vec<Value>,
     /// Labels to put on it.
@@ -99,6 +101,7 @@ impl NewVersion {
             commit_message: None,
             impact: None,
             metadata: Map::new(),
+            metadata_counts: false,
             examples: Vec::new(),
             labels: Vec::new(),
             expected_parent: None,

@@ -47,6 +47,15 @@ pub(crate) async fn equal_content_makes_no_new_version_but_is_labelled(it: Bench
     let back = it.say("a", "hello").await;
     assert!(back.is_new, "only the parent counts");
     assert_eq!(back.version.number, 3);
+    let noted = NewVersion {
+        metadata: Map::from_iter([("note".into(), json!("x"))]),
+        ..NewVersion::of(saying("hello"))
+    };
+    assert!(!it.publish("a", noted.clone()).await.unwrap().is_new);
+    let counted = NewVersion { metadata_counts: true, ..noted };
+    let fourth = it.publish("a", counted.clone()).await.unwrap();
+    assert_eq!((fourth.is_new, fourth.version.number, fourth.version.semver), (true, 4, semver("1.0.3")));
+    assert!(!it.publish("a", counted).await.unwrap().is_new);
 }
 
 pub(crate) async fn an_expected_parent_that_lost_names_the_winner(it: Bench) {

@@ -1,6 +1,5 @@
 //! The suite of the official Python SDK against the real binary, in a virtual environment under cargo's target folder.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::python;
@@ -13,7 +12,7 @@ const SUITE: &str = "gateway/tests/sdk";
 /// Builds `weir`, installs the packages, runs pytest.
 pub(crate) fn run(workspace: &Workspace) -> Outcome {
     let suite = workspace.root.join(SUITE);
-    let weir = match build(workspace) {
+    let weir = match workspace.build_weir() {
         Ok(weir) => weir,
         Err(why) => return Outcome::failed(&why),
     };
@@ -25,13 +24,4 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome {
     pytest.current_dir(&workspace.root).args(["-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", SUITE]);
     pytest.env("WEIR_BIN", weir);
     suite::counted(&mut pytest, suite::pytest)
-}
-
-fn build(workspace: &Workspace) -> Result<PathBuf, String> {
-    let build = workspace.build(&["weir"]).status();
-    match build {
-        Ok(status) if status.success() => Ok(workspace.target.join("debug/weir")),
-        Ok(_) => Err("weir does not build".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
 }

@@ -154,6 +154,18 @@ pub(crate) fn pytest(line: &str) -> Option<Counts> {
     })
 }
 
+/// `# pass 8`, one line for each of the counts that TAP ends with.
+pub(crate) fn tap(line: &str) -> Option<Counts> {
+    let (word, number) = line.strip_prefix("# ")?.split_once(' ')?;
+    let number = number.parse().ok()?;
+    match word {
+        "pass" => Some(Counts { passed: number, ..Counts::default() }),
+        "fail" | "cancelled" => Some(Counts { failed: number, ..Counts::default() }),
+        "skipped" => Some(Counts { skipped: number, ..Counts::default() }),
+        _ => None,
+    }
+}
+
 /// The number that stands before `word`; 0 when the word does not occur.
 fn number_before(text: &str, word: &str) -> u64 {
     let Some((before, _)) = text.split_once(word) else { return 0 };
@@ -179,6 +191,8 @@ mod tests {
         assert_eq!(pytest("12 passed in 61.20s (0:01:01)"), Some(counts(12, 0, 0)));
         assert_eq!(pytest("1 error in 0.10s"), Some(counts(0, 1, 0)));
         assert_eq!(pytest("it passed in silence"), None);
+        assert_eq!((tap("# pass 8"), tap("# fail 2")), (Some(counts(8, 0, 0)), Some(counts(0, 2, 0))));
+        assert_eq!((tap("# tests 10"), tap("# Subtest: pass 8")), (None, None));
     }
 
     #[test]

@@ -88,6 +88,12 @@ impl Draft {
             new,
         })
     }
+
+    /// Whether the parent says all that this would.
+    fn is_said_by(&self, parent: &StoredVersion) -> bool {
+        let metadata_differ = self.new.metadata_counts && parent.metadata != self.new.metadata;
+        *parent.digest == *self.digest && !metadata_differ
+    }
 }
 
 /// Refuses what this build would store but not do.
@@ -128,7 +134,7 @@ async fn publish(writing: &mut Writing, draft: &Draft) -> Result<Published> {
     let parent = find_parent(writing, &prompt).await?;
     expect_parent(&prompt, draft.new.expected_parent, parent.as_ref())?;
     let (version, is_new) = match parent {
-        Some(parent) if *parent.digest == *draft.digest => (parent, false),
+        Some(parent) if draft.is_said_by(&parent) => (parent, false),
         parent => (insert(writing, draft, &prompt, parent.as_ref()).await?, true),
     };
     label(writing, draft, &prompt, version.number).await?;
