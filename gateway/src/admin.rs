@@ -6,6 +6,7 @@
 
 mod alerts;
 mod answer;
+mod audit;
 mod calls;
 mod condition;
 mod description;
@@ -120,6 +121,7 @@ fn routes() -> OpenApiRouter<Admin> {
         .merge(records::routes())
         .merge(alerts::routes())
         .merge(webhooks::routes())
+        .merge(audit::routes())
         .merge(system::api_routes());
     OpenApiRouter::with_openapi(description::base()).nest("/api/v1", api).merge(system::routes())
 }

@@ -2,6 +2,7 @@
 //! admin API.
 
 pub mod alert;
+pub mod audit;
 pub mod calls;
 pub mod check;
 pub mod client;
@@ -101,6 +102,13 @@ enum Command {
         #[command(subcommand)]
         command: alert::Command,
     },
+    /// Shows who changed what, and verifies that nobody tampered with it.
+    Audit {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: audit::Command,
+    },
     /// Brings the databases of the configuration up to date, as the start does.
     Migrate(migrate::Migrate),
     /// Prints the admin API's OpenAPI document.
@@ -173,6 +181,7 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Reprice { connection, reprice } => reprice.run(&connection.open()?)?,
         Command::Records { connection, command } => records::run(&connection.open()?, command)?,
         Command::Alert { connection, command } => alert::run(&connection.open()?, command)?,
+        Command::Audit { connection, command } => return audit::run(connection, command),
         Command::Outbox { connection, command } => outbox::run(connection, command)?,
         Command::Migrate(migrate) => migrate.run()?,
         Command::Openapi => say(&admin::openapi()),

@@ -6,8 +6,10 @@ pub mod state;
 
 use std::sync::Arc;
 
+use serde_json::{Value as Json, json};
 use vocab::{Id, Page, Time, id};
 
+use crate::audit::{self, Entry};
 use crate::db::{Result, Row, Tx, Value, Writing, args, to_json};
 use crate::keys::check_name;
 use crate::paging::Paging;
@@ -109,6 +111,7 @@ const DUE: &str = concat!(
 struct Update {
     id: Id<id::Alert>,
     change: AlertChange,
+    who: Who,
     now: Time,
 }
 
@@ -134,7 +137,8 @@ impl Registry {
             trouble: None,
             evaluation: 0,
         };
-        self.write(alert, |writing, alert| Box::pin(insert(writing, alert))).await
+        let creation = (alert, who.clone());
+        self.write(creation, |writing, (alert, who)| Box::pin(insert(writing, alert, who))).await
     }
 
     /// One rule by its id.
@@ -161,18 +165,19 @@ impl Registry {
     /// Changes a rule.
     pub async fn update_alert(&self, id: Id<id::Alert>, change: AlertChange, who: &Who) -> Result<Alert> {
         who.require(Permission::WriteAlerts)?;
-        let update = Update { id, change, now: self.clock().now() };
+        let update = Update { id, change, who: who.clone(), now: self.clock().now() };
         self.write(update, |writing, update| Box::pin(apply(writing, update))).await
     }
 
     /// Deletes a rule with its state and history.
     pub async fn delete_alert(&self, id: Id<id::Alert>, who: &Who) -> Result<Alert> {
         who.require(Permission::WriteAlerts)?;
-        self.write(id, |writing, id| Box::pin(delete(writing, *id))).await
+        let deletion = (id, who.clone());
+        self.write(deletion, |writing, (id, who)| Box::pin(delete(writing, *id, who))).await
     }
 }
 
-async fn insert(writing: &mut Writing, new: &Alert) -> Result<Alert> {
+async fn insert(writing: &mut Writing, new: &Alert, who: &Who) -> Result<Alert> {
     let alert = Alert { revision: writing.revision, ..new.clone() };
     let project = "SELECT name FROM project WHERE name = $1 LIMIT 1";
     if writing.tx.maybe(project, args![&*alert.project]).await?.is_none() {
@@ -201,12 +206,17 @@ async fn insert(writing: &mut Writing, new: &Alert) -> Result<Alert> {
         alert.updated_at.micros(),
         alert.revision
     ];
-    if writing.tx.run(sql, values).await? == 0 { Err(taken(&alert.name)) } else { Ok(alert) }
+    if writing.tx.run(sql, values).await? == 0 {
+        return Err(taken(&alert.name));
+    }
+    note(writing, who, &alert, ("alert.created", described(&alert)?)).await?;
+    Ok(alert)
 }
 
 async fn apply(writing: &mut Writing, update: &Update) -> Result<Alert> {
-    let Update { id, change, now } = update;
+    let Update { id, change, who, now } = update;
     let mut alert = get(&mut writing.tx, *id).await?;
+    let before = described(&alert)?;
     if change.expected_revision.is_some_and(|expected| expected != alert.revision) {
         let message = format!("alert `{}` was changed meanwhile: read it again", alert.name);
         return Err(StoreError::Stale { message, current: None });
@@ -231,6 +241,8 @@ async fn apply(writing: &mut Writing, update: &Update) -> Result<Alert> {
         (alert.evaluated_at, alert.trouble) = (None, None);
     }
     save(writing, &alert).await?;
+    let changes = audit::changes(&before, &described(&alert)?);
+    note(writing, who, &alert, ("alert.changed", json!({"name": alert.name, "changes": changes}))).await?;
     Ok(alert)
 }
 
@@ -272,13 +284,30 @@ async fn check_free(tx: &mut Tx, alert: &Alert, name: &str) -> Result<()> {
     }
 }
 
-async fn delete(writing: &mut Writing, id: Id<id::Alert>) -> Result<Alert> {
+async fn delete(writing: &mut Writing, id: Id<id::Alert>, who: &Who) -> Result<Alert> {
     let alert = get(&mut writing.tx, id).await?;
     let key: &[Value] = args![id.to_string()];
     writing.tx.run("DELETE FROM alert_state WHERE alert_id = $1", key).await?;
     writing.tx.run("DELETE FROM alert_history WHERE alert_id = $1", key).await?;
     writing.tx.run("DELETE FROM alert WHERE id = $1", key).await?;
+    note(writing, who, &alert, ("alert.deleted", json!({"name": alert.name}))).await?;
     Ok(alert)
+}
+
+/// What the audit keeps of a rule.
+fn described(alert: &Alert) -> Result<Json> {
+    let rule = serde_json::to_value(&alert.rule).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+    let (name, enabled, muted_until) = (&alert.name, alert.enabled, alert.muted_until);
+    Ok(json!({"name": name, "enabled": enabled, "muted_until": muted_until, "rule": rule}))
+}
+
+async fn note(
+    writing: &mut Writing,
+    who: &Who,
+    alert: &Alert,
+    (action, detail): (&'static str, Json),
+) -> Result<()> {
+    audit::note(writing, who, &alert.project, Entry { action, target: &alert.id.to_string(), detail }).await
 }
 
 async fn get(tx: &mut Tx, id: Id<id::Alert>) -> Result<Alert> {

@@ -1,11 +1,13 @@
 //! The first start: an admin token and a virtual key to begin with; and those handed in by the environment.
 
+use serde_json::json;
 use vocab::{Secret, Time};
 
+use crate::audit::{self, Entry};
 use crate::credentials::{KEY_PREFIX, TOKEN_PREFIX, generate, hash, hint};
-use crate::db::{Result, Writing, args};
+use crate::db::{Result, Row, Writing, args};
 use crate::keys::{KeyScope, NewKey};
-use crate::roles::Role;
+use crate::roles::{Role, Who};
 use crate::tokens::{BOOTSTRAP_OWNER, NewToken};
 use crate::{Registry, StoreError, keys, tokens};
 
@@ -103,8 +105,9 @@ impl Registry {
 }
 
 async fn begin(writing: &mut Writing, start: &Start) -> Result<()> {
+    let weir = Who::new(Role::Admin, BOOTSTRAP_OWNER);
     if let Some((secret, origin)) = &start.admin_token
-        && !(*origin == Origin::Environment && accept_token(writing, secret).await?)
+        && !(*origin == Origin::Environment && accept_token(writing, secret, &weir).await?)
     {
         let new = NewToken {
             name: origin.name().to_owned(),
@@ -113,11 +116,11 @@ async fn begin(writing: &mut Writing, start: &Start) -> Result<()> {
             owner: Some(BOOTSTRAP_OWNER.to_owned()),
             expires_at: None,
         };
-        let insertion = tokens::Insertion::of(new, secret, &BOOTSTRAP_OWNER.into(), start.now)?;
+        let insertion = tokens::Insertion::of(new, secret, &weir, start.now)?;
         tokens::insert(writing, &insertion, origin.as_str()).await?;
     }
     if let Some((secret, origin)) = &start.api_key
-        && !(*origin == Origin::Environment && accept_key(writing, secret).await?)
+        && !(*origin == Origin::Environment && accept_key(writing, secret, &weir).await?)
     {
         let new = NewKey {
             name: origin.name().to_owned(),
@@ -125,40 +128,52 @@ async fn begin(writing: &mut Writing, start: &Start) -> Result<()> {
             scope: KeyScope::default(),
             expires_at: None,
         };
-        let insertion = keys::Insertion::of(new, secret, &BOOTSTRAP_OWNER.into(), start.now)?;
+        let insertion = keys::Insertion::of(new, secret, &weir, start.now)?;
         keys::insert(writing, &insertion, origin.as_str()).await?;
     }
     Ok(())
 }
 
 /// Lets the row that has this secret, else the one from the environment, accept it. False when there is neither.
-async fn accept_token(writing: &mut Writing, secret: &Secret) -> Result<bool> {
+async fn accept_token(writing: &mut Writing, secret: &Secret, who: &Who) -> Result<bool> {
     let secret_hash = hash(secret.expose());
     let sql =
-        "UPDATE admin_token SET expires_us = NULL, revoked_us = NULL, revision = $2 WHERE secret_hash = $1";
-    if writing.tx.run(sql, args![secret_hash.as_slice(), writing.revision]).await? > 0 {
-        return Ok(true);
+        "UPDATE admin_token SET expires_us = NULL, revoked_us = NULL, revision = $2 WHERE secret_hash = $1
+               RETURNING id, name, project";
+    let mut row = writing.tx.maybe(sql, args![secret_hash.as_slice(), writing.revision]).await?;
+    if row.is_none() {
+        let sql = "UPDATE admin_token SET secret_hash = $1, hint = $2, expires_us = NULL, revoked_us = NULL,
+                                          revision = $3
+                   WHERE origin = 'environment' RETURNING id, name, project";
+        let values = args![secret_hash.as_slice(), hint(secret.expose()), writing.revision];
+        row = writing.tx.maybe(sql, values).await?;
     }
-    let sql = "UPDATE admin_token SET secret_hash = $1, hint = $2, expires_us = NULL, revoked_us = NULL,
-                                      revision = $3
-               WHERE origin = 'environment'";
-    let values = args![secret_hash.as_slice(), hint(secret.expose()), writing.revision];
-    Ok(writing.tx.run(sql, values).await? > 0)
+    accepted(writing, who, "token.accepted", row).await
 }
 
 /// The same for keys.
-async fn accept_key(writing: &mut Writing, secret: &Secret) -> Result<bool> {
+async fn accept_key(writing: &mut Writing, secret: &Secret, who: &Who) -> Result<bool> {
     let secret_hash = hash(secret.expose());
     let sql =
-        "UPDATE virtual_key SET expires_us = NULL, revoked_us = NULL, revision = $2 WHERE secret_hash = $1";
-    if writing.tx.run(sql, args![secret_hash.as_slice(), writing.revision]).await? > 0 {
-        return Ok(true);
+        "UPDATE virtual_key SET expires_us = NULL, revoked_us = NULL, revision = $2 WHERE secret_hash = $1
+               RETURNING id, name, project";
+    let mut row = writing.tx.maybe(sql, args![secret_hash.as_slice(), writing.revision]).await?;
+    if row.is_none() {
+        let sql = "UPDATE virtual_key SET secret_hash = $1, hint = $2, expires_us = NULL, revoked_us = NULL,
+                                          revision = $3
+                   WHERE origin = 'environment' RETURNING id, name, project";
+        let values = args![secret_hash.as_slice(), hint(secret.expose()), writing.revision];
+        row = writing.tx.maybe(sql, values).await?;
     }
-    let sql = "UPDATE virtual_key SET secret_hash = $1, hint = $2, expires_us = NULL, revoked_us = NULL,
-                                      revision = $3
-               WHERE origin = 'environment'";
-    let values = args![secret_hash.as_slice(), hint(secret.expose()), writing.revision];
-    Ok(writing.tx.run(sql, values).await? > 0)
+    accepted(writing, who, "key.accepted", row).await
+}
+
+async fn accepted(writing: &mut Writing, who: &Who, action: &'static str, row: Option<Row>) -> Result<bool> {
+    let Some(row) = row else { return Ok(false) };
+    let project = row.maybe_text("project")?.unwrap_or_else(|| audit::NO_PROJECT.to_owned());
+    let (target, detail) = (row.text("id")?, json!({"name": row.text("name")?}));
+    audit::note(writing, who, &project, Entry { action, target: &target, detail }).await?;
+    Ok(true)
 }
 
 impl Origin {

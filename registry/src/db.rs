@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::{Sqlite, SqlitePool, Transaction};
+use vocab::Time;
 
 pub(crate) use address::Address;
 pub(crate) use row::Row;
@@ -57,6 +58,8 @@ pub(crate) struct Writing {
     pub(crate) tx: Tx,
     /// Goes into every row this write touches, so that a reader can ask for what is newer.
     pub(crate) revision: i64,
+    /// When it was asked for.
+    pub(crate) now: Time,
 }
 
 impl Db {
@@ -89,10 +92,10 @@ impl Db {
     /// Runs `work` in one transaction, and repeats it when the database says that it lost a race.
     ///
     /// Belongs into a task of its own: a future dropped halfway may have committed or not.
-    pub(crate) async fn write<I, T>(&self, input: &I, work: Work<I, T>) -> Result<T> {
+    pub(crate) async fn write<I, T>(&self, now: Time, input: &I, work: Work<I, T>) -> Result<T> {
         let mut tries = Tries::default();
         loop {
-            let answer = self.write_once(input, work).await;
+            let answer = self.write_once(now, input, work).await;
             let Some(wait) = tries.wait_after(&answer) else { return answer };
             tokio::time::sleep(wait).await;
         }
@@ -115,7 +118,7 @@ impl Db {
         tx.end(answer).await
     }
 
-    async fn write_once<I, T>(&self, input: &I, work: Work<I, T>) -> Result<T> {
+    async fn write_once<I, T>(&self, now: Time, input: &I, work: Work<I, T>) -> Result<T> {
         let mut tx = self.writing().await?;
         // The revision row comes first in every write: it is the one lock everybody takes in the same order.
         let sql = "UPDATE revision SET number = number + 1 WHERE id = 1 RETURNING number";
@@ -123,7 +126,7 @@ impl Db {
             Some(row) => row.int("number")?,
             None => return Err(StoreError::unreadable("the revision row is gone")),
         };
-        let mut writing = Writing { tx, revision };
+        let mut writing = Writing { tx, revision, now };
         let answer = work(&mut writing, input).await;
         writing.tx.end(answer).await
     }

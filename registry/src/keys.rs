@@ -5,11 +5,13 @@ mod scope;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use vocab::id::Key;
 use vocab::{Id, Page, Secret, Time};
 
 pub use scope::KeyScope;
 
+use crate::audit::{self, Entry};
 use crate::credentials::{KEY_PREFIX, SecretHash, generate, hash, hint};
 use crate::db::{Result, Row, Writing, args, to_json};
 use crate::paging::Paging;
@@ -135,11 +137,13 @@ pub(crate) const CHANGED: &str = concat!(
 pub(crate) struct Insertion {
     key: VirtualKey,
     secret_hash: SecretHash,
+    maker: Who,
 }
 
 struct Update {
     id: Id<Key>,
     change: KeyChange,
+    who: Who,
 }
 
 impl Registry {
@@ -147,7 +151,7 @@ impl Registry {
     pub async fn issue_key(&self, new: NewKey, who: &Who) -> Result<Issued<VirtualKey>> {
         who.require(Permission::Administer)?;
         let secret = generate(KEY_PREFIX)?;
-        let insertion = Insertion::of(new, &secret, &who.owner, self.clock().now())?;
+        let insertion = Insertion::of(new, &secret, who, self.clock().now())?;
         let issued = self.write(insertion, |writing, it| Box::pin(insert(writing, it, "issued"))).await?;
         Ok(Issued { issued, secret })
     }
@@ -176,20 +180,20 @@ impl Registry {
         if let Some(scope) = &change.scope {
             scope.check()?;
         }
-        let update = Update { id, change };
+        let update = Update { id, change, who: who.clone() };
         self.write(update, |writing, update| Box::pin(apply(writing, update))).await
     }
 
     /// Takes a key back for good. Doing it again changes nothing.
     pub async fn revoke_key(&self, id: Id<Key>, who: &Who) -> Result<VirtualKey> {
         who.require(Permission::Administer)?;
-        let revocation = (id, self.clock().now());
-        self.write(revocation, |writing, (id, now)| Box::pin(revoke(writing, *id, *now))).await
+        let revocation = (id, who.clone());
+        self.write(revocation, |writing, (id, who)| Box::pin(revoke(writing, *id, who))).await
     }
 }
 
 impl Insertion {
-    pub(crate) fn of(new: NewKey, secret: &Secret, owner: &Arc<str>, now: Time) -> Result<Self> {
+    pub(crate) fn of(new: NewKey, secret: &Secret, maker: &Who, now: Time) -> Result<Self> {
         check_name(&new.name)?;
         new.scope.check()?;
         check_expiry(new.expires_at, now)?;
@@ -199,13 +203,13 @@ impl Insertion {
             project: new.project.into(),
             scope: new.scope,
             hint: hint(secret.expose()).into(),
-            created_by: Arc::clone(owner),
+            created_by: Arc::clone(&maker.owner),
             created_at: now,
             expires_at: new.expires_at,
             revoked_at: None,
             revision: 0,
         };
-        Ok(Self { key, secret_hash: hash(secret.expose()) })
+        Ok(Self { key, secret_hash: hash(secret.expose()), maker: maker.clone() })
     }
 }
 
@@ -242,11 +246,15 @@ pub(crate) async fn insert(writing: &mut Writing, it: &Insertion, origin: &str) 
         key.revision
     ];
     writing.tx.run(sql, values).await?;
+    let mut detail = described(&key);
+    detail["origin"] = json!(origin);
+    note(writing, &it.maker, &key, ("key.issued", detail)).await?;
     Ok(key)
 }
 
 async fn apply(writing: &mut Writing, update: &Update) -> Result<VirtualKey> {
     let mut key = get(writing, update.id).await?;
+    let before = described(&key);
     let change = &update.change;
     if change.expected_revision.is_some_and(|expected| expected != key.revision) {
         let message = format!("key `{}` was changed meanwhile: read it again", key.name);
@@ -281,10 +289,13 @@ async fn apply(writing: &mut Writing, update: &Update) -> Result<VirtualKey> {
         key.revision
     ];
     writing.tx.run(sql, values).await?;
+    let changes = audit::changes(&before, &described(&key));
+    note(writing, &update.who, &key, ("key.changed", json!({"name": key.name, "changes": changes}))).await?;
     Ok(key)
 }
 
-async fn revoke(writing: &mut Writing, id: Id<Key>, now: Time) -> Result<VirtualKey> {
+async fn revoke(writing: &mut Writing, id: Id<Key>, who: &Who) -> Result<VirtualKey> {
+    let now = writing.now;
     let mut key = get(writing, id).await?;
     if key.revoked_at.is_some() {
         return Ok(key);
@@ -293,7 +304,32 @@ async fn revoke(writing: &mut Writing, id: Id<Key>, now: Time) -> Result<Virtual
     key.revision = writing.revision;
     let sql = "UPDATE virtual_key SET revoked_us = $2, revision = $3 WHERE id = $1";
     writing.tx.run(sql, args![id.to_string(), now.micros(), key.revision]).await?;
+    note(writing, who, &key, ("key.revoked", json!({"name": key.name}))).await?;
     Ok(key)
+}
+
+/// What the audit keeps of a key.
+fn described(key: &VirtualKey) -> Value {
+    let scope = &key.scope;
+    json!({
+        "name": key.name,
+        "models": scope.models,
+        "prompts": scope.prompts,
+        "labels": scope.labels,
+        "read_prompts": scope.read_prompts,
+        "passthrough": scope.passthrough,
+        "registered_prompts_only": scope.registered_prompts_only,
+        "expires_at": key.expires_at,
+    })
+}
+
+async fn note(
+    writing: &mut Writing,
+    who: &Who,
+    key: &VirtualKey,
+    (action, detail): (&'static str, Value),
+) -> Result<()> {
+    audit::note(writing, who, &key.project, Entry { action, target: &key.id.to_string(), detail }).await
 }
 
 async fn get(writing: &mut Writing, id: Id<Key>) -> Result<VirtualKey> {

@@ -1,11 +1,12 @@
 //! What people define: prompts and their versions, labels, virtual keys, admin tokens, saved views, alerts and
-//! webhooks.
+//! webhooks; and who changed what of it, when.
 //!
 //! [`Registry`] opens the database and has every verb. The path of a call reads [`Snapshot`] and
 //! [`Registry::resolve`], which answer from memory; everything that writes makes the next snapshot before it
 //! returns, so that a label moved here serves on the next call.
 
 pub mod alerts;
+pub mod audit;
 mod bootstrap;
 mod cache;
 pub mod canonical;
@@ -34,6 +35,7 @@ use tracing::error;
 use vocab::Clock;
 
 pub use alerts::{Alert, AlertChange, NewAlert};
+pub use audit::{AuditEntry, AuditFilter, AuditHead, Deed};
 pub use bootstrap::{Bootstrap, DEFAULT_PROJECT};
 pub use credentials::{KEY_PREFIX, TOKEN_PREFIX};
 pub use error::{OpenError, Place, StoreError};
@@ -148,7 +150,8 @@ impl Registry {
     {
         let registry = self.clone();
         let task = tokio::spawn(async move {
-            let answer = registry.0.db.write(&input, work).await?;
+            let now = registry.clock().now();
+            let answer = registry.0.db.write(now, &input, work).await?;
             // It is committed: saying that it failed would be wrong. The next refresh takes it in.
             if let Err(failure) = registry.refresh().await {
                 error!(error = reason(&failure), "the registry's snapshot could not be refreshed");

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use vocab::LabelName;
+use vocab::id::Token;
+use vocab::{Id, LabelName};
 
 use crate::StoreError;
 
@@ -117,12 +118,16 @@ pub struct Who {
     pub role: Role,
     /// The person or program behind the token.
     pub owner: Arc<str>,
+    /// The token; `None` for what the gateway does by itself.
+    pub token: Option<Id<Token>>,
+    /// The one project they are held to; all when absent.
+    pub project: Option<Arc<str>>,
 }
 
 impl Who {
-    /// Someone of this role.
+    /// Someone of this role, without a token and held to nothing.
     pub fn new(role: Role, owner: impl Into<Arc<str>>) -> Self {
-        Self { role, owner: owner.into() }
+        Self { role, owner: owner.into(), token: None, project: None }
     }
 
     /// Refuses unless the role has the permission.
@@ -134,6 +139,16 @@ impl Who {
         Err(StoreError::Forbidden(format!(
             "a token with role {role} may not {deed}: use one with role {least} or higher"
         )))
+    }
+
+    /// Refuses what is not in the project they are held to.
+    pub(crate) fn reach(&self, project: &str) -> Result<(), StoreError> {
+        match self.project.as_deref() {
+            Some(own) if own != project => Err(StoreError::Forbidden(format!(
+                "this token is held to the project `{own}`: use one that is not, or one of the other project"
+            ))),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use vocab::id::Token;
 use vocab::{Id, Page, Secret, Time};
 
+use crate::audit::{self, Entry};
 use crate::credentials::{SecretHash, TOKEN_PREFIX, generate, hash, hint};
 use crate::db::{Result, Row, Writing, args};
 use crate::keys::{Issued, NAME_BYTES, check_expiry, check_name};
@@ -43,7 +45,12 @@ pub struct AdminToken {
 impl AdminToken {
     /// Whoever uses this token.
     pub fn who(&self) -> Who {
-        Who { role: self.role, owner: Arc::clone(&self.owner) }
+        Who {
+            role: self.role,
+            owner: Arc::clone(&self.owner),
+            token: Some(self.id),
+            project: self.project.clone(),
+        }
     }
 
     /// Whether it reaches a project.
@@ -91,6 +98,12 @@ pub(crate) const CHANGED: &str = concat!(
 pub(crate) struct Insertion {
     token: AdminToken,
     secret_hash: SecretHash,
+    maker: Who,
+}
+
+struct Revocation {
+    id: Id<Token>,
+    who: Who,
 }
 
 impl Registry {
@@ -98,7 +111,7 @@ impl Registry {
     pub async fn issue_token(&self, new: NewToken, who: &Who) -> Result<Issued<AdminToken>> {
         who.require(Permission::Administer)?;
         let secret = generate(TOKEN_PREFIX)?;
-        let insertion = Insertion::of(new, &secret, &who.owner, self.clock().now())?;
+        let insertion = Insertion::of(new, &secret, who, self.clock().now())?;
         let issued = self.write(insertion, |writing, it| Box::pin(insert(writing, it, "issued"))).await?;
         Ok(Issued { issued, secret })
     }
@@ -121,13 +134,13 @@ impl Registry {
     /// Takes a token back for good. Doing it again changes nothing.
     pub async fn revoke_token(&self, id: Id<Token>, who: &Who) -> Result<AdminToken> {
         who.require(Permission::Administer)?;
-        let revocation = (id, self.clock().now());
-        self.write(revocation, |writing, (id, now)| Box::pin(revoke(writing, *id, *now))).await
+        let revocation = Revocation { id, who: who.clone() };
+        self.write(revocation, |writing, it| Box::pin(revoke(writing, it))).await
     }
 }
 
 impl Insertion {
-    pub(crate) fn of(new: NewToken, secret: &Secret, maker: &Arc<str>, now: Time) -> Result<Self> {
+    pub(crate) fn of(new: NewToken, secret: &Secret, maker: &Who, now: Time) -> Result<Self> {
         check_name(&new.name)?;
         check_expiry(new.expires_at, now)?;
         if let Some(owner) = &new.owner {
@@ -137,8 +150,8 @@ impl Insertion {
         let owner = match new.owner.filter(|owner| !owner.trim().is_empty()) {
             Some(owner) => owner.into(),
             // The bootstrap token stands for nobody: what it makes answers for itself.
-            None if &**maker == BOOTSTRAP_OWNER => Arc::clone(&name),
-            None => Arc::clone(maker),
+            None if &*maker.owner == BOOTSTRAP_OWNER => Arc::clone(&name),
+            None => Arc::clone(&maker.owner),
         };
         let token = AdminToken {
             id: Id::at(now),
@@ -147,12 +160,12 @@ impl Insertion {
             project: new.project.map(Arc::from),
             owner,
             hint: hint(secret.expose()).into(),
-            created_by: Arc::clone(maker),
+            created_by: Arc::clone(&maker.owner),
             created_at: now,
             expires_at: new.expires_at,
             revoked_at: None,
         };
-        Ok(Self { token, secret_hash: hash(secret.expose()) })
+        Ok(Self { token, secret_hash: hash(secret.expose()), maker: maker.clone() })
     }
 }
 
@@ -184,10 +197,15 @@ pub(crate) async fn insert(writing: &mut Writing, it: &Insertion, origin: &str) 
         writing.revision
     ];
     writing.tx.run(sql, values).await?;
+    let detail = json!({
+        "name": token.name, "role": token.role, "owner": token.owner, "expires_at": token.expires_at, "origin": origin,
+    });
+    note(writing, &it.maker, token, ("token.issued", detail)).await?;
     Ok(token.clone())
 }
 
-async fn revoke(writing: &mut Writing, id: Id<Token>, now: Time) -> Result<AdminToken> {
+async fn revoke(writing: &mut Writing, Revocation { id, who }: &Revocation) -> Result<AdminToken> {
+    let (id, now) = (*id, writing.now);
     let row = writing.tx.maybe(BY_ID, args![id.to_string()]).await?;
     let mut token = row.as_ref().map(read).transpose()?.ok_or_else(|| no_token(id))?;
     if token.revoked_at.is_some() {
@@ -196,7 +214,18 @@ async fn revoke(writing: &mut Writing, id: Id<Token>, now: Time) -> Result<Admin
     token.revoked_at = Some(now);
     let sql = "UPDATE admin_token SET revoked_us = $2, revision = $3 WHERE id = $1";
     writing.tx.run(sql, args![id.to_string(), now.micros(), writing.revision]).await?;
+    note(writing, who, &token, ("token.revoked", json!({"name": token.name}))).await?;
     Ok(token)
+}
+
+async fn note(
+    writing: &mut Writing,
+    who: &Who,
+    token: &AdminToken,
+    (action, detail): (&'static str, Value),
+) -> Result<()> {
+    let project = token.project.as_deref().unwrap_or(audit::NO_PROJECT);
+    audit::note(writing, who, project, Entry { action, target: &token.id.to_string(), detail }).await
 }
 
 /// Reads the columns of a token.

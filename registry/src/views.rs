@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use vocab::id::View;
 use vocab::{Id, Page, Time};
 
+use crate::audit::{self, Entry};
 use crate::db::{Result, Row, Writing, args, to_json};
 use crate::keys::check_name;
 use crate::paging::Paging;
@@ -133,7 +134,7 @@ const PAGE: &str = concat!(
 struct Creation {
     project: Arc<str>,
     new: NewView,
-    owner: Arc<str>,
+    who: Who,
     now: Time,
 }
 
@@ -141,7 +142,7 @@ struct Update {
     project: Arc<str>,
     id: Id<View>,
     change: ViewChange,
-    owner: Arc<str>,
+    who: Who,
     now: Time,
 }
 
@@ -149,6 +150,7 @@ struct Deletion {
     project: Arc<str>,
     id: Id<View>,
     expected_revision: Option<i64>,
+    who: Who,
 }
 
 impl Registry {
@@ -158,7 +160,7 @@ impl Registry {
         check_name(&new.name)?;
         new.content.check()?;
         let now = self.clock().now();
-        let creation = Creation { project: project.into(), new, owner: Arc::clone(&who.owner), now };
+        let creation = Creation { project: project.into(), new, who: who.clone(), now };
         self.write(creation, |writing, it| Box::pin(create(writing, it))).await
     }
 
@@ -194,7 +196,7 @@ impl Registry {
         change.name.as_deref().map_or(Ok(()), check_name)?;
         change.content.as_ref().map_or(Ok(()), ViewContent::check)?;
         let now = self.clock().now();
-        let update = Update { project: project.into(), id, change, owner: Arc::clone(&who.owner), now };
+        let update = Update { project: project.into(), id, change, who: who.clone(), now };
         self.write(update, |writing, update| Box::pin(apply(writing, update))).await
     }
 
@@ -207,7 +209,7 @@ impl Registry {
         who: &Who,
     ) -> Result<()> {
         who.require(Permission::Annotate)?;
-        let deletion = Deletion { project: project.into(), id, expected_revision };
+        let deletion = Deletion { project: project.into(), id, expected_revision, who: who.clone() };
         self.write(deletion, |writing, it| Box::pin(delete(writing, it))).await
     }
 }
@@ -248,9 +250,9 @@ async fn create(writing: &mut Writing, it: &Creation) -> Result<SavedView> {
         name: it.new.name.clone(),
         kind: it.new.kind,
         content: it.new.content.clone(),
-        created_by: it.owner.to_string(),
+        created_by: it.who.owner.to_string(),
         created_at: it.now,
-        updated_by: it.owner.to_string(),
+        updated_by: it.who.owner.to_string(),
         updated_at: it.now,
         revision: writing.revision,
     };
@@ -270,19 +272,21 @@ async fn create(writing: &mut Writing, it: &Creation) -> Result<SavedView> {
     if writing.tx.run(sql, values).await? == 0 {
         return Err(taken(&view.name));
     }
+    note(writing, &it.who, &view, ("view.created", described(&view))).await?;
     Ok(view)
 }
 
 async fn apply(writing: &mut Writing, update: &Update) -> Result<SavedView> {
     let mut view = get(writing, &update.project, update.id).await?;
     judge(&view, update.change.expected_revision)?;
+    let before = described(&view);
     if let Some(name) = &update.change.name {
         view.name.clone_from(name);
     }
     if let Some(content) = &update.change.content {
         view.content = content.clone();
     }
-    view.updated_by = update.owner.to_string();
+    view.updated_by = update.who.owner.to_string();
     view.updated_at = update.now;
     view.revision = writing.revision;
     let other = "SELECT id FROM saved_view WHERE project = $1 AND name = $2 AND id <> $3 LIMIT 1";
@@ -295,6 +299,9 @@ async fn apply(writing: &mut Writing, update: &Update) -> Result<SavedView> {
     let content = to_json(&view.content)?;
     let values = args![id, &*view.name, content, &*view.updated_by, update.now.micros(), view.revision];
     writing.tx.run(sql, values).await?;
+    let changes = audit::changes(&before, &described(&view));
+    note(writing, &update.who, &view, ("view.changed", json!({"name": view.name, "changes": changes})))
+        .await?;
     Ok(view)
 }
 
@@ -302,7 +309,21 @@ async fn delete(writing: &mut Writing, it: &Deletion) -> Result<()> {
     let view = get(writing, &it.project, it.id).await?;
     judge(&view, it.expected_revision)?;
     writing.tx.run("DELETE FROM saved_view WHERE id = $1", args![it.id.to_string()]).await?;
-    Ok(())
+    note(writing, &it.who, &view, ("view.deleted", json!({"name": view.name}))).await
+}
+
+/// What the audit keeps of a view.
+fn described(view: &SavedView) -> Value {
+    json!({"name": view.name, "kind": view.kind, "content": view.content})
+}
+
+async fn note(
+    writing: &mut Writing,
+    who: &Who,
+    view: &SavedView,
+    (action, detail): (&'static str, Value),
+) -> Result<()> {
+    audit::note(writing, who, &view.project, Entry { action, target: &view.id.to_string(), detail }).await
 }
 
 async fn get(writing: &mut Writing, project: &str, id: Id<View>) -> Result<SavedView> {

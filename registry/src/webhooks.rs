@@ -11,8 +11,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use vocab::{Id, Page, Secret, Time, id};
 
+use crate::audit::{self, Entry};
 use crate::credentials::{generate, hint};
 use crate::db::{Result, Row, Tx, Writing, args, to_json};
 use crate::keys::{Issued, check_name};
@@ -166,11 +168,13 @@ const ENABLED: &str = concat!(
 struct Insertion {
     webhook: Webhook,
     secret: Secret,
+    who: Who,
 }
 
 struct Update {
     id: Id<id::Webhook>,
     change: WebhookChange,
+    who: Who,
     now: Time,
 }
 
@@ -180,7 +184,7 @@ impl Registry {
         who.require(Permission::WriteWebhooks)?;
         let webhook = fresh(new, who, self.clock().now())?;
         let secret = generate(WEBHOOK_SECRET_PREFIX)?;
-        let insertion = Insertion { webhook, secret: secret.clone() };
+        let insertion = Insertion { webhook, secret: secret.clone(), who: who.clone() };
         let issued = self.write(insertion, |writing, it| Box::pin(insert(writing, it))).await?;
         Ok(Issued { issued, secret })
     }
@@ -208,14 +212,15 @@ impl Registry {
         who: &Who,
     ) -> Result<Webhook> {
         who.require(Permission::WriteWebhooks)?;
-        let update = Update { id, change, now: self.clock().now() };
+        let update = Update { id, change, who: who.clone(), now: self.clock().now() };
         self.write(update, |writing, update| Box::pin(apply(writing, update))).await
     }
 
     /// Deletes a webhook with its deliveries, those still waiting included, unless an alert names it.
     pub async fn delete_webhook(&self, id: Id<id::Webhook>, who: &Who) -> Result<Webhook> {
         who.require(Permission::WriteWebhooks)?;
-        self.write(id, |writing, id| Box::pin(delete(writing, *id))).await
+        let deletion = (id, who.clone());
+        self.write(deletion, |writing, (id, who)| Box::pin(delete(writing, *id, who))).await
     }
 }
 
@@ -268,12 +273,17 @@ async fn insert(writing: &mut Writing, it: &Insertion) -> Result<Webhook> {
         webhook.updated_at.micros(),
         webhook.revision
     ];
-    if writing.tx.run(sql, values).await? == 0 { Err(taken(&webhook.name)) } else { Ok(webhook) }
+    if writing.tx.run(sql, values).await? == 0 {
+        return Err(taken(&webhook.name));
+    }
+    note(writing, &it.who, &webhook, ("webhook.created", described(&webhook))).await?;
+    Ok(webhook)
 }
 
 async fn apply(writing: &mut Writing, update: &Update) -> Result<Webhook> {
-    let Update { id, change, now } = update;
+    let Update { id, change, who, now } = update;
     let mut webhook = get(&mut writing.tx, *id).await?;
+    let (before, url_before) = (described(&webhook), webhook.url.clone());
     if change.expected_revision.is_some_and(|expected| expected != webhook.revision) {
         let message = format!("webhook `{}` was changed meanwhile: read it again", webhook.name);
         return Err(StoreError::Stale { message, current: None });
@@ -309,6 +319,11 @@ async fn apply(writing: &mut Writing, update: &Update) -> Result<Webhook> {
         webhook.revision
     ];
     writing.tx.run(sql, values).await?;
+    let changes = audit::changes(&before, &described(&webhook));
+    let detail = json!({
+        "name": webhook.name, "changes": changes, "url_changed": !webhook.url.is(url_before.expose()),
+    });
+    note(writing, who, &webhook, ("webhook.changed", detail)).await?;
     Ok(webhook)
 }
 
@@ -320,7 +335,7 @@ async fn check_free(tx: &mut Tx, webhook: &Webhook, name: &str) -> Result<()> {
     }
 }
 
-async fn delete(writing: &mut Writing, id: Id<id::Webhook>) -> Result<Webhook> {
+async fn delete(writing: &mut Writing, id: Id<id::Webhook>, who: &Who) -> Result<Webhook> {
     let webhook = get(&mut writing.tx, id).await?;
     // Ids stand in a rule's JSON as they are.
     let sql = "SELECT name FROM alert WHERE project = $1 AND rule LIKE $2 ORDER BY name LIMIT 1";
@@ -332,7 +347,29 @@ async fn delete(writing: &mut Writing, id: Id<id::Webhook>) -> Result<Webhook> {
     }
     writing.tx.run("DELETE FROM delivery WHERE webhook_id = $1", args![id.to_string()]).await?;
     writing.tx.run("DELETE FROM webhook WHERE id = $1", args![id.to_string()]).await?;
+    note(writing, who, &webhook, ("webhook.deleted", json!({"name": webhook.name}))).await?;
     Ok(webhook)
+}
+
+/// What the audit keeps of a webhook: of its address no more than anybody is shown.
+fn described(webhook: &Webhook) -> Value {
+    json!({
+        "name": webhook.name,
+        "url": webhook.shown_url(),
+        "format": webhook.format,
+        "events": webhook.events,
+        "enabled": webhook.enabled,
+    })
+}
+
+async fn note(
+    writing: &mut Writing,
+    who: &Who,
+    webhook: &Webhook,
+    (action, detail): (&'static str, Value),
+) -> Result<()> {
+    audit::note(writing, who, &webhook.project, Entry { action, target: &webhook.id.to_string(), detail })
+        .await
 }
 
 pub(crate) async fn get(tx: &mut Tx, id: Id<id::Webhook>) -> Result<Webhook> {

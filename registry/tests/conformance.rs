@@ -10,6 +10,8 @@
 
 #[path = "conformance/alerts.rs"]
 mod alerts;
+#[path = "conformance/audit.rs"]
+mod audit;
 #[path = "conformance/bench.rs"]
 mod bench;
 #[path = "conformance/database.rs"]
@@ -166,6 +168,18 @@ macro_rules! conformance {
                 a_webhook_that_an_alert_names_stays,
                 a_lease_is_one_holders_until_it_ends,
                 one_of_fifty_gets_the_lease,
+            }
+            audit {
+                every_change_of_a_prompt_is_noted,
+                every_change_of_what_is_not_a_prompt_is_noted,
+                a_refused_change_leaves_no_entry,
+                fifty_writers_make_one_chain,
+                the_audit_is_looked_through_page_by_page,
+                no_secret_is_in_the_audit,
+                whoever_is_held_to_a_project_changes_nothing_elsewhere,
+                the_token_that_was_used_is_noted,
+                each_move_of_a_label_is_told_once,
+                trying_a_webhook_out_and_replaying_are_noted,
             }
         }
     };

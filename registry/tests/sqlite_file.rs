@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use registry::{NewVersion, OpenError, Registry, ResolveError, Role, Who};
+use registry::audit::{Finding, Verifier};
+use registry::{AuditFilter, NewVersion, OpenError, Paging, Registry, ResolveError, Role, Who};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection};
 use tempfile::TempDir;
@@ -160,16 +162,64 @@ async fn a_version_that_compiles_no_more_is_told_and_the_others_serve() {
     registry.close().await;
 }
 
+/// A file as the build left it that knew only the first `known` migrations, with one version of the prompt `a`.
+async fn left_by_an_older_build(known: usize) -> Folder {
+    let it = Folder::new();
+    let options = SqliteConnectOptions::new().filename(it.path()).create_if_missing(true);
+    SqliteConnection::connect_with(&options).await.unwrap().close().await.unwrap();
+    tamper(&it.path(), "CREATE TABLE migration (number INTEGER PRIMARY KEY, digest TEXT NOT NULL, applied_us INTEGER NOT NULL) STRICT").await;
+    for (name, sql) in migrations().into_iter().take(known) {
+        let words = [
+            ("{int}", "INTEGER"),
+            ("{bool}", "INTEGER"),
+            ("{bytes}", "BLOB"),
+            ("{text}", "TEXT"),
+            ("{strict}", "STRICT"),
+        ];
+        let text = words.iter().fold(sql.clone(), |text, (token, word)| text.replace(token, word));
+        let digest =
+            Sha256::digest(&sql).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let number: u32 = name.get(..4).unwrap().parse().unwrap();
+        tamper(&it.path(), &format!("{text}; INSERT INTO migration VALUES ({number}, '{digest}', 0)")).await;
+    }
+    let content = json!({"text": "old", "engine": "plain"});
+    let digest = registry::canonical::digest(&content);
+    let id = "01a3185c-5000-735e-a8c7-ba590fc7d8fb";
+    let sql = format!(
+        "UPDATE revision SET number = 1;
+         INSERT INTO prompt (id, project, name, kind, description, tags, aliases, search, latest, created_us, updated_us,
+                             archived_us, revision)
+         VALUES ('{id}', 'default', 'a', 'text', '', '[]', '[]', 'a', 1, 0, 0, NULL, 1);
+         INSERT INTO prompt_name (project, name, prompt_id) VALUES ('default', 'a', '{id}');
+         INSERT INTO version (prompt_id, number, digest, major, minor, patch, impact, impact_reasons, parent, author,
+                              commit_message, content, metadata, examples, created_us)
+         VALUES ('{id}', 1, '{digest}', 1, 0, 0, NULL, '[]', NULL, 'ann', NULL, '{content}', '{{}}', '[]', 0)"
+    );
+    tamper(&it.path(), &sql).await;
+    it
+}
+
+/// Every file of `migrations/` by name, in order.
+fn migrations() -> BTreeMap<String, String> {
+    let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().map(Result::unwrap);
+    files
+        .map(|file| (file.file_name().into_string().unwrap(), fs::read_to_string(file.path()).unwrap()))
+        .collect()
+}
+
 #[tokio::test]
-async fn a_file_from_before_saved_views_takes_them() {
-    let it = Folder::filled().await;
-    let sql = "DROP TABLE saved_view; DROP TABLE signing_secret; DELETE FROM migration WHERE number >= 3";
-    tamper(&it.path(), sql).await;
-    let registry = it.open().await.unwrap();
-    assert_eq!(latest(&registry).await, 50);
-    let page = registry.list_views("default", None, &registry::Paging::default()).await.unwrap();
-    assert_eq!(page.data, []);
-    registry.close().await;
+async fn a_file_of_every_older_build_is_taken_over_with_what_it_holds() {
+    for known in 1..=migrations().len() {
+        let it = left_by_an_older_build(known).await;
+        let registry = it.open().await.unwrap();
+        assert_eq!(latest(&registry).await, 1, "{known}");
+        publish(&registry, "new").await;
+        assert_eq!(latest(&registry).await, 2, "{known}");
+        assert_eq!(registry.list_views("default", None, &Paging::default()).await.unwrap().data, []);
+        let noted = registry.list_audit(&AuditFilter::default(), &Paging::default()).await.unwrap().data;
+        assert_eq!((noted.len(), noted[0].number), (1, 1), "{known}: the audit begins with the upgrade");
+        registry.close().await;
+    }
 }
 
 #[tokio::test]
@@ -301,5 +351,50 @@ async fn many_open_a_new_file_at_once() {
         let registry = opened.await.unwrap().unwrap();
         assert_eq!(registry.snapshot().revision(), 0);
         assert!(registry.snapshot().has_project("default"));
+    }
+}
+
+/// What holding the audit of this file against itself finds.
+async fn findings(it: &Folder) -> Vec<Finding> {
+    let registry = it.open().await.unwrap();
+    let (head, last) = registry.audit_head().await.unwrap();
+    let entries = registry.audit_after(&AuditFilter::default(), 0, last, 1_000).await.unwrap();
+    registry.close().await;
+    let mut verifier = Verifier::default();
+    for entry in &entries {
+        verifier.check(entry);
+    }
+    verifier.finish(Some(&head)).findings
+}
+
+#[tokio::test]
+async fn an_audit_that_was_tampered_with_says_where() {
+    let edited = |number| vec![Finding::Edited { number }];
+    let gone = |from, to| vec![Finding::Missing { from, to }];
+    let swapped = vec![Finding::Renumbered { number: 7, was: 8 }, Finding::Renumbered { number: 8, was: 7 }];
+    for (sql, expected) in [
+        ("SELECT 1", Vec::new()),
+        ("UPDATE audit SET who = 'bob' WHERE number = 7", edited(7)),
+        ("UPDATE audit SET at_us = at_us + 1 WHERE number = 51", edited(51)),
+        ("UPDATE audit SET project = 'other' WHERE number = 1", edited(1)),
+        ("UPDATE audit SET detail = replace(detail, 'patch', 'major') WHERE number = 9", edited(9)),
+        ("UPDATE audit SET detail = 'no json', token_id = 'x' WHERE number = 9", edited(9)),
+        ("DELETE FROM audit WHERE number = 1", gone(1, 1)),
+        ("DELETE FROM audit WHERE number BETWEEN 20 AND 30", gone(20, 30)),
+        ("DELETE FROM audit WHERE number > 40", gone(41, 51)),
+        ("DELETE FROM audit", gone(1, 51)),
+        (
+            "UPDATE audit SET number = 999 WHERE number = 7; UPDATE audit SET number = 7 WHERE number = 8;
+             UPDATE audit SET number = 8 WHERE number = 999",
+            swapped,
+        ),
+        (
+            "UPDATE audit_head SET number = 50, hash = (SELECT hash FROM audit WHERE number = 50)",
+            vec![Finding::BeyondTheHead { head: 50, last: 51 }],
+        ),
+    ] {
+        let it = Folder::filled().await;
+        tamper(&it.path(), sql).await;
+        assert_eq!(findings(&it).await, expected, "{sql}");
     }
 }

@@ -7,7 +7,9 @@ mod overview;
 use analytics::{Doomed, FoundCall, FoundPage};
 use axum::Json;
 use axum::extract::State;
+use registry::Deed;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -117,6 +119,10 @@ async fn forget_calls(
         return Err(Refusal::new(Kind::InvalidRequest, message).param("user"));
     }
     arriving::settled(&admin.app).await?;
+    // Before, so that nothing is deleted unnoted. Whose records it were is not kept: that is what was to be forgotten.
+    let detail = json!({"of": "an end user"});
+    let deed = Deed { action: "records.deleted", target: "calls".to_owned(), detail };
+    admin.app.registry.witness(&allowed.project, deed, &allowed.who).await?;
     let stored = start::stored_user(&admin.app.config.records, &allowed.project, &user);
     let doomed = Doomed { project: Some(allowed.project), user: Some(stored), ..Doomed::default() };
     let deleted_calls = admin.app.store.purge(doomed).await?;

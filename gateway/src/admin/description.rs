@@ -70,6 +70,7 @@ pub(super) fn base() -> OpenApi {
         ("records", "How the keeping of records goes"),
         ("alerts", "What is watched, how it stands, who is told"),
         ("webhooks", "Where events are sent, and how that went"),
+        ("audit", "Who changed what, when"),
         ("system", "Health, metrics, this description"),
     ];
     let tags = tags.map(|(name, says)| {

@@ -56,6 +56,17 @@ pub(super) struct Allowed<P, Q = Nothing> {
     permission: PhantomData<P>,
 }
 
+impl<P, Q> Allowed<P, Q> {
+    /// Refuses a token that is held to a project, where what is asked for concerns all of them.
+    pub(super) fn everywhere(&self) -> Result<(), Refusal> {
+        let Some(own) = self.token.project.as_deref() else { return Ok(()) };
+        let message = format!(
+            "this token is held to the project `{own}`, and this concerns all projects: use one that is not held"
+        );
+        Err(Refusal::new(Kind::PermissionDenied, message))
+    }
+}
+
 /// A query without parameters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

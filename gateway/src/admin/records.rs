@@ -6,8 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use registry::Deed;
+use registry::audit::NO_PROJECT;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -153,6 +155,7 @@ async fn list_poisoned(
     allowed: Allowed<Operate, PoisonedQuery>,
     State(admin): State<Admin>,
 ) -> Result<Json<List<Poisoned>>, Refusal> {
+    allowed.everywhere()?;
     let most = limit(allowed.asked.limit)?.get();
     let rows = in_outbox(&admin, Vec::new(), move |outbox| outbox.poisoned(most)).await?;
     Ok(Json(List::whole(rows.into_iter().map(Poisoned::from).collect())))
@@ -172,9 +175,10 @@ struct Dropped {
     responses((status = 200, description = "They are gone", body = Dropped)),
 )]
 async fn drop_all_poisoned(
-    _allowed: Allowed<Operate>,
+    allowed: Allowed<Operate>,
     State(admin): State<Admin>,
 ) -> Result<Json<Dropped>, Refusal> {
+    witness(&admin, &allowed, "outbox.dropped", "all").await?;
     let dropped = in_outbox(&admin, 0, |outbox| outbox.drop_poisoned(Which::All)).await?;
     Ok(Json(Dropped { dropped }))
 }
@@ -193,11 +197,12 @@ struct PoisonedPath {
     responses((status = 200, description = "It is gone", body = Dropped), NotFound),
 )]
 async fn drop_poisoned(
-    _allowed: Allowed<Operate>,
+    allowed: Allowed<Operate>,
     State(admin): State<Admin>,
     Named(PoisonedPath { id }): Named<PoisonedPath>,
 ) -> Result<Json<Dropped>, Refusal> {
     let number = id.parse().map_err(|_| no_row(&id))?;
+    witness(&admin, &allowed, "outbox.dropped", &id).await?;
     match in_outbox(&admin, 0, move |outbox| outbox.drop_poisoned(Which::One(number))).await? {
         0 => Err(no_row(&id)),
         dropped => Ok(Json(Dropped { dropped })),
@@ -229,16 +234,31 @@ struct Retried {
     responses((status = 200, description = "They wait to be shipped", body = Retried), NotFound),
 )]
 async fn retry_poisoned(
-    _allowed: Allowed<Operate>,
+    allowed: Allowed<Operate>,
     State(admin): State<Admin>,
     Sent(retry): Sent<Retry>,
 ) -> Result<Json<Retried>, Refusal> {
+    let row = retry.id.map_or_else(|| "all".to_owned(), |id| id.to_string());
+    witness(&admin, &allowed, "outbox.retried", &row).await?;
     let which = retry.id.map_or(Which::All, Which::One);
     let retried = in_outbox(&admin, 0, move |outbox| outbox.retry_poisoned(which)).await?;
     match retry.id {
         Some(id) if retried == 0 => Err(no_row(&id.to_string())),
         _ => Ok(Json(Retried { retried })),
     }
+}
+
+/// Notes in the audit what is about to be done with poisoned rows, which may be any project's.
+async fn witness(
+    admin: &Admin,
+    allowed: &Allowed<Operate>,
+    action: &'static str,
+    row: &str,
+) -> Result<(), Refusal> {
+    allowed.everywhere()?;
+    let detail = json!({"node": admin.app.config.node, "row": row});
+    let deed = Deed { action, target: format!("outbox/{row}"), detail };
+    Ok(admin.app.registry.witness(NO_PROJECT, deed, &allowed.who).await?)
 }
 
 fn no_row(id: &str) -> Refusal {
@@ -277,9 +297,10 @@ struct Compacted {
     responses((status = 200, description = "It is done", body = Compacted)),
 )]
 async fn compact_records(
-    _allowed: Allowed<Operate>,
+    allowed: Allowed<Operate>,
     State(admin): State<Admin>,
 ) -> Result<Json<Compacted>, Refusal> {
+    allowed.everywhere()?;
     let freed_bytes = admin.app.store.compact().await?;
     Ok(Json(Compacted { freed_bytes }))
 }

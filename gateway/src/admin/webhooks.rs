@@ -148,8 +148,8 @@ struct NewWebhook {
     /// What bodies look like there; `slack` for Slack's URLs, else `weir`, when absent.
     #[schema(value_type = Option<FormatBody>)]
     format: Option<Format>,
-    /// Events it is told: `alert.firing`, `alert.resolved`, `alert.*`, `*`. Those of alerts that name it in `notify`
-    /// it is told anyway.
+    /// Events it is told: `prompt.version_created`, `label.moved`, `alert.firing`, `alert.resolved`; their families
+    /// `prompt.*`, `label.*`, `alert.*`; `*`. Those of alerts that name it in `notify` it is told anyway.
     #[serde(default)]
     events: Vec<String>,
     /// Whether anything is sent; true when absent.

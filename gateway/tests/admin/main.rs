@@ -10,6 +10,7 @@
 mod support;
 
 mod alerts;
+mod audit;
 mod calls;
 mod commands;
 mod description;

@@ -11,7 +11,7 @@ use crate::redact::seen;
 use crate::support::Call;
 
 /// The least role of each route that takes a token.
-const TABLE: [(&str, &str, Role); 67] = [
+const TABLE: [(&str, &str, Role); 70] = [
     ("GET", "/prompts", Role::Viewer),
     ("POST", "/prompts", Role::Editor),
     ("GET", "/prompts/{name}", Role::Viewer),
@@ -79,6 +79,9 @@ const TABLE: [(&str, &str, Role); 67] = [
     ("GET", "/webhooks/{id}/deliveries", Role::Viewer),
     ("POST", "/webhooks/{id}/test", Role::Admin),
     ("POST", "/webhooks/deliveries/{id}/replay", Role::Admin),
+    ("GET", "/audit", Role::Viewer),
+    ("GET", "/audit/export", Role::Viewer),
+    ("GET", "/audit/head", Role::Viewer),
 ];
 
 /// Routes that take no token.

@@ -71,7 +71,7 @@ async fn what_a_webhook_cannot_be_is_refused() {
         ("webhook_with_password", with("url", json!("https://user:password@example.com/"))),
         ("webhook_over_ftp", with("url", json!("ftp://example.com/"))),
         ("webhook_of_unknown_event", with("events", json!(["alert.gone"]))),
-        ("webhook_of_later_event", with("events", json!(["label.moved"]))),
+        ("webhook_of_later_event", with("events", json!(["release.approved"]))),
         ("webhook_of_unknown_format", with("format", json!("xml"))),
         ("webhook_with_unknown_field", with("colour", json!(1))),
     ] {
@@ -116,4 +116,44 @@ async fn a_delivery_is_replayed_at_once() {
     until("both to be delivered", delivered).await;
     let unknown = "/webhooks/deliveries/019aa2d8-5a00-7c3e-9d5b-0f6c2a1b3c4d/replay";
     assert_snapshot!("no_such_delivery", seen(&desk.post(unknown, &json!({})).await));
+}
+
+#[tokio::test]
+async fn a_move_through_the_api_reaches_programs_and_slack_and_is_replayed() {
+    let (desk, receiver, _) = open().await;
+    for _ in 0..3 {
+        receiver.will(Reply::json(&json!({})));
+    }
+    let url = receiver.base_url();
+    let slack = json!({"name": "chat", "url": url, "format": "slack", "events": ["label.moved"]});
+    let programs = json!({"name": "ci", "url": url, "events": ["prompt.version_created"]});
+    let (slack, programs) = (make(&desk, &slack).await, make(&desk, &programs).await);
+    let version = json!({"text": "Hi", "commit_message": "A <start>"});
+    assert_eq!(desk.post("/prompts/support%2Freply/versions", &version).await.status, 201);
+    let put = json!({"version": 1, "reason": "<!channel> look"});
+    for _ in 0..2 {
+        let moved = desk.send("PUT", "/prompts/support%2Freply/labels/production", &put).await;
+        assert_eq!(moved.status, 200, "{}", moved.text());
+    }
+
+    receiver.arrived(2).await;
+    let bodies: Vec<Value> =
+        receiver.received().iter().map(|it| serde_json::from_slice(&it.body).unwrap()).collect();
+    let told = bodies.iter().find(|body| body["type"] == "prompt.version_created").unwrap();
+    assert_eq!(told["summary"], "admin published version 1 (1.0.0) of support/reply: A <start>");
+    let data = &told["data"];
+    assert_eq!(
+        json!([data["prompt"], data["version"], data["semver"], data["who"]]),
+        json!(["support/reply", 1, "1.0.0", "admin"])
+    );
+    let said = bodies.iter().find(|body| body["blocks"].is_array()).unwrap();
+    assert_eq!(said["text"], "admin put `production` of support/reply on version 1: &lt;!channel&gt; look");
+
+    let delivery = desk.all(&format!("/webhooks/{slack}/deliveries"), 10).await;
+    assert_eq!(delivery.len(), 1, "moving it where it is already is no move");
+    let replay = format!("/webhooks/deliveries/{}/replay", delivery[0]["id"].as_str().unwrap());
+    assert_eq!(desk.post(&replay, &json!({})).await.status, 201);
+    receiver.arrived(3).await;
+    assert_eq!(receiver.received()[2].json(), *said);
+    assert_eq!(desk.all(&format!("/webhooks/{programs}/deliveries"), 10).await.len(), 1);
 }

@@ -33,7 +33,7 @@ async fn postgres() -> Scratch<Schema> {
 
 async fn opened(url: &str) -> Db {
     let db = Address::read(url).unwrap().open(Time(0)).await.unwrap();
-    db.write(&(), |writing, ()| {
+    db.write(Time(0), &(), |writing, ()| {
         Box::pin(async move {
             let sql =
                 "CREATE TABLE thing (id {int} PRIMARY KEY, label {text}, flag {bool}, body {bytes}) {strict}";
@@ -77,7 +77,7 @@ async fn insert(writing: &mut Writing, id: i64) -> Result<()> {
 }
 
 async fn a_null_is_told_from_zero_and_from_nothing<K>(it: Scratch<K>) {
-    it.db.write(&(), |writing, ()| Box::pin(insert(writing, 1))).await.unwrap();
+    it.db.write(Time(0), &(), |writing, ()| Box::pin(insert(writing, 1))).await.unwrap();
     let row = it.db.maybe("SELECT label, flag, body FROM thing LIMIT 1", args![]).await.unwrap().unwrap();
     assert_eq!((row.maybe_text("label").unwrap(), row.maybe_int("flag").unwrap()), (None, None));
     assert!(row.text("label").is_err() && row.int("flag").is_err());
@@ -86,7 +86,7 @@ async fn a_null_is_told_from_zero_and_from_nothing<K>(it: Scratch<K>) {
 
 async fn every_type_of_value_survives_the_store<K>(it: Scratch<K>) {
     it.db
-        .write(&(), |writing, ()| {
+        .write(Time(0), &(), |writing, ()| {
             Box::pin(async move {
                 let sql = "INSERT INTO thing (id, label, flag, body) VALUES ($1, $2, $3, $4)";
                 let values = args![i64::MIN, "a'b\"\u{1f600}", true, [0_u8, 255].as_slice()];
@@ -105,7 +105,7 @@ async fn every_type_of_value_survives_the_store<K>(it: Scratch<K>) {
 async fn a_write_that_fails_leaves_nothing_behind<K>(it: Scratch<K>) {
     let failed = it
         .db
-        .write(&(), |writing, ()| {
+        .write(Time(0), &(), |writing, ()| {
             Box::pin(async move {
                 insert(writing, 1).await?;
                 Err::<(), _>(StoreError::Conflict("changed its mind".into()))
@@ -119,7 +119,8 @@ async fn a_write_that_fails_leaves_nothing_behind<K>(it: Scratch<K>) {
 async fn each_write_makes_the_next_revision<K>(it: Scratch<K>) {
     let mut revisions = Vec::new();
     for _ in 0..3 {
-        let revision = it.db.write(&(), |writing, ()| Box::pin(async { Ok(writing.revision) })).await;
+        let revision =
+            it.db.write(Time(0), &(), |writing, ()| Box::pin(async { Ok(writing.revision) })).await;
         revisions.push(revision.unwrap());
     }
     assert_eq!(revisions, [2, 3, 4]);
@@ -145,7 +146,8 @@ async fn unlucky_twice(writing: &mut Writing, unlucky: &Unlucky) -> Result<i64> 
 async fn a_write_that_lost_a_race_is_tried_again_from_the_start() {
     let it = sqlite().await;
     let unlucky = Unlucky { path: it.keeper.path().join("registry.db"), tries: AtomicU32::new(0) };
-    let revision = it.db.write(&unlucky, |writing, unlucky| Box::pin(unlucky_twice(writing, unlucky))).await;
+    let revision =
+        it.db.write(Time(0), &unlucky, |writing, unlucky| Box::pin(unlucky_twice(writing, unlucky))).await;
     assert_eq!((revision.unwrap(), unlucky.tries.load(Ordering::Relaxed)), (2, 3));
     assert_eq!(count(&it.db).await, 1);
 }
@@ -154,7 +156,7 @@ async fn a_reader_keeps_seeing_one_state<K>(it: Scratch<K>) {
     let sql = "SELECT COUNT(*) AS things FROM thing LIMIT 1";
     let mut reading = it.db.reading().await.unwrap();
     let before = reading.maybe(sql, args![]).await.unwrap().unwrap().int("things").unwrap();
-    it.db.write(&(), |writing, ()| Box::pin(insert(writing, 1))).await.unwrap();
+    it.db.write(Time(0), &(), |writing, ()| Box::pin(insert(writing, 1))).await.unwrap();
     let after = reading.maybe(sql, args![]).await.unwrap().unwrap().int("things").unwrap();
     assert_eq!((before, after, count(&it.db).await), (0, 0, 1));
 }
@@ -169,7 +171,7 @@ async fn a_writer_that_is_dropped_leaves_nothing_behind<K>(it: Scratch<K>) {
     tx.run("INSERT INTO thing (id) VALUES ($1)", args![1_i64]).await.unwrap();
     drop(tx);
     // The row is free again, or this would wait for ever.
-    it.db.write(&(), |writing, ()| Box::pin(insert(writing, 1))).await.unwrap();
+    it.db.write(Time(0), &(), |writing, ()| Box::pin(insert(writing, 1))).await.unwrap();
     assert_eq!(count(&it.db).await, 1);
 }
 
@@ -178,7 +180,8 @@ async fn a_writer_that_is_dropped_leaves_nothing_behind<K>(it: Scratch<K>) {
 async fn a_deadlock_is_tried_again_from_the_start() {
     let it = postgres().await;
     let tries = AtomicU32::new(0);
-    let done = it.db.write(&tries, |writing, tries| Box::pin(deadlocked_twice(writing, tries))).await;
+    let done =
+        it.db.write(Time(0), &tries, |writing, tries| Box::pin(deadlocked_twice(writing, tries))).await;
     done.unwrap();
     assert_eq!((tries.load(Ordering::Relaxed), count(&it.db).await), (3, 1));
 }
@@ -198,7 +201,7 @@ async fn a_failure_that_was_overlooked_is_not_committed() {
     let it = postgres().await;
     let done = it
         .db
-        .write(&(), |writing, ()| {
+        .write(Time(0), &(), |writing, ()| {
             Box::pin(async move {
                 insert(writing, 1).await?;
                 drop(insert(writing, 1).await);

@@ -3,25 +3,30 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use vocab::{Id, PromptName, Time};
 
 use super::resolve::is_foreign;
 use super::{NewPrompt, Prompt, PromptChange, catalogue, names};
+use crate::audit::{self, Entry};
 use crate::content::Alias;
 use crate::db::{Result, Tx, Writing, args, to_json};
 use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
 
-struct Creation {
-    project: Arc<str>,
-    new: NewPrompt,
-    now: Time,
+/// A prompt to create, and by whom.
+pub(super) struct Creation {
+    pub(super) project: Arc<str>,
+    pub(super) new: NewPrompt,
+    pub(super) who: Who,
+    pub(super) now: Time,
 }
 
 struct Update {
     project: Arc<str>,
     name: PromptName,
     change: PromptChange,
+    who: Who,
     now: Time,
 }
 
@@ -29,8 +34,8 @@ impl Registry {
     /// Creates a prompt without versions.
     pub async fn create_prompt(&self, project: &str, new: NewPrompt, who: &Who) -> Result<Prompt> {
         who.require(Permission::WritePrompts)?;
-        let creation = Creation { project: project.into(), new, now: self.clock().now() };
-        self.write(creation, |writing, it| Box::pin(create(writing, &it.project, &it.new, it.now))).await
+        let creation = Creation { project: project.into(), new, who: who.clone(), now: self.clock().now() };
+        self.write(creation, |writing, it| Box::pin(create(writing, it))).await
     }
 
     /// Changes what is known of a prompt. A new name leaves the old one behind as an alias.
@@ -43,7 +48,7 @@ impl Registry {
     ) -> Result<Prompt> {
         who.require(Permission::WritePrompts)?;
         let now = self.clock().now();
-        let update = Update { project: project.into(), name: name.clone(), change, now };
+        let update = Update { project: project.into(), name: name.clone(), change, who: who.clone(), now };
         self.write(update, |writing, update| Box::pin(apply(writing, update))).await
     }
 
@@ -55,21 +60,17 @@ impl Registry {
 }
 
 /// Inserts a prompt and claims its names.
-pub(super) async fn create(
-    writing: &mut Writing,
-    project: &str,
-    new: &NewPrompt,
-    now: Time,
-) -> Result<Prompt> {
+pub(super) async fn create(writing: &mut Writing, it: &Creation) -> Result<Prompt> {
+    let Creation { project, new, who, now } = it;
     let tx = &mut writing.tx;
     let sql = "SELECT name FROM project WHERE name = $1 LIMIT 1";
-    if tx.maybe(sql, args![project]).await?.is_none() {
+    if tx.maybe(sql, args![&**project]).await?.is_none() {
         return Err(catalogue::no_project(project));
     }
     names::check_description(&new.description)?;
     let prompt = Prompt {
-        id: Id::at(now),
-        project: project.into(),
+        id: Id::at(*now),
+        project: Arc::clone(project),
         name: new.name.clone(),
         kind: None,
         description: new.description.clone(),
@@ -77,8 +78,8 @@ pub(super) async fn create(
         aliases: new.aliases.clone(),
         labels: BTreeMap::new(),
         latest: None,
-        created_at: now,
-        updated_at: now,
+        created_at: *now,
+        updated_at: *now,
         archived_at: None,
         revision: writing.revision,
     };
@@ -88,9 +89,10 @@ pub(super) async fn create(
                ON CONFLICT (project, name) DO NOTHING";
     let id = prompt.id.to_string();
     let name = prompt.name.as_str();
-    let values = args![id, project, name, None::<&str>, now.micros(), None::<i64>, prompt.revision];
+    let values = args![id, &**project, name, None::<&str>, now.micros(), None::<i64>, prompt.revision];
     tx.run(sql, values).await?;
     describe(tx, &prompt).await?;
+    note(writing, who, &prompt, ("prompt.created", described(&prompt))).await?;
     Ok(prompt)
 }
 
@@ -110,7 +112,41 @@ async fn apply(writing: &mut Writing, update: &Update) -> Result<Prompt> {
     after.updated_at = update.now;
     after.revision = writing.revision;
     describe(tx, &after).await?;
+    let changes = audit::changes(&described(&before), &described(&after));
+    let detail = json!({"prompt": after.name, "prompt_id": after.id, "changes": changes});
+    note(writing, &update.who, &after, (deed(&before, &after), detail)).await?;
     Ok(after)
+}
+
+/// The one word for a change that may be several: what matters most to those who call the prompt.
+fn deed(before: &Prompt, after: &Prompt) -> &'static str {
+    match (before.is_archived(), after.is_archived()) {
+        (false, true) => "prompt.archived",
+        (true, false) => "prompt.restored",
+        _ if before.name != after.name => "prompt.renamed",
+        _ => "prompt.changed",
+    }
+}
+
+/// What the audit keeps of a prompt.
+fn described(prompt: &Prompt) -> Value {
+    json!({
+        "prompt": prompt.name,
+        "prompt_id": prompt.id,
+        "description": prompt.description,
+        "tags": prompt.tags,
+        "aliases": prompt.aliases,
+        "archived": prompt.is_archived(),
+    })
+}
+
+async fn note(
+    writing: &mut Writing,
+    who: &Who,
+    prompt: &Prompt,
+    (action, detail): (&'static str, Value),
+) -> Result<()> {
+    audit::note(writing, who, &prompt.project, Entry { action, target: prompt.name.as_str(), detail }).await
 }
 
 /// The prompt with its new name, description, tags and aliases.

@@ -12,9 +12,18 @@ const EVENTS: usize = 50;
 /// Hosts that take Slack's messages and nothing else.
 const SLACK_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
 /// What is raised, and the families of it.
-const RAISED: [&str; 4] = ["*", "alert.*", "alert.firing", "alert.resolved"];
+const RAISED: [&str; 8] = [
+    "*",
+    "alert.*",
+    "alert.firing",
+    "alert.resolved",
+    "label.*",
+    "label.moved",
+    "prompt.*",
+    "prompt.version_created",
+];
 /// What is announced and not raised yet.
-const LATER: [&str; 5] = ["prompt.", "label.", "release.", "experiment.", "budget."];
+const LATER: [&str; 3] = ["release.", "experiment.", "budget."];
 
 /// Refuses what cannot be sent to, or would put a secret where it is shown.
 pub(super) fn url(url: &str) -> Result<()> {

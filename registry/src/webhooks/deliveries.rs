@@ -12,10 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::json;
 use vocab::{Id, Page, Secret, Time, id};
 
 use super::Format;
-use crate::db::{Result, Row, args};
+use crate::audit::{self, Entry};
+use crate::db::{Result, Row, Writing, args};
 use crate::paging::Paging;
 use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
@@ -192,8 +194,8 @@ impl Registry {
     ) -> Result<Parcel> {
         who.require(Permission::WriteWebhooks)?;
         let now = self.clock().now();
-        let input = (webhook, event, Claim { now, until: now.plus(time) });
-        self.chore(input, |tx, (webhook, event, claim)| Box::pin(hand_out(tx, *webhook, event, claim))).await
+        let trial = Trial { webhook, event, claim: Claim { now, until: now.plus(time) }, who: who.clone() };
+        self.write(trial, |writing, trial| Box::pin(try_out(writing, trial))).await
     }
 
     /// Whether a try is due, without locking anything.
@@ -232,8 +234,7 @@ impl Registry {
     /// Puts the same event into the queue of the same webhook once more, as a delivery of its own.
     pub async fn replay_delivery(&self, id: Id<id::Delivery>, who: &Who) -> Result<Delivery> {
         who.require(Permission::WriteWebhooks)?;
-        let input = (id, self.clock().now());
-        self.chore(input, |tx, (id, now)| Box::pin(replay(tx, *id, *now))).await
+        self.write((id, who.clone()), |writing, (id, who)| Box::pin(replay_noted(writing, *id, who))).await
     }
 
     /// Forgets deliveries that were finished long ago, and says how many.
@@ -247,6 +248,30 @@ impl Registry {
         })
         .await
     }
+}
+
+/// An event for one webhook, to be sent at once.
+struct Trial {
+    webhook: Id<id::Webhook>,
+    event: Event,
+    claim: Claim,
+    who: Who,
+}
+
+async fn try_out(writing: &mut Writing, trial: &Trial) -> Result<Parcel> {
+    let parcel = hand_out(&mut writing.tx, trial.webhook, &trial.event, &trial.claim).await?;
+    let (action, target) = ("webhook.tested", trial.webhook.to_string());
+    let entry = Entry { action, target: &target, detail: json!({"event": trial.event.kind}) };
+    audit::note(writing, &trial.who, &trial.event.project, entry).await?;
+    Ok(parcel)
+}
+
+async fn replay_noted(writing: &mut Writing, id: Id<id::Delivery>, who: &Who) -> Result<Delivery> {
+    let again = replay(&mut writing.tx, id, writing.now).await?;
+    let (action, target) = ("delivery.replayed", id.to_string());
+    let detail = json!({"event": again.event, "webhook": again.webhook, "delivery": again.id});
+    audit::note(writing, who, &again.project, Entry { action, target: &target, detail }).await?;
+    Ok(again)
 }
 
 impl Delivery {

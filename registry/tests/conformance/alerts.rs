@@ -15,7 +15,7 @@ use crate::webhooks::{deliveries, event, hook, make};
 
 const LEASE: Duration = Duration::from_mins(1);
 
-fn rule() -> Rule {
+pub(crate) fn rule() -> Rule {
     Rule {
         condition: Condition::Threshold {
             measure: "error_rate".into(),
@@ -35,7 +35,7 @@ fn rule() -> Rule {
     }
 }
 
-fn named(name: &str, rule: Rule) -> NewAlert {
+pub(crate) fn named(name: &str, rule: Rule) -> NewAlert {
     NewAlert { name: name.to_owned(), project: PROJECT.to_owned(), enabled: true, rule }
 }
 

@@ -4,10 +4,12 @@
 //! rollback goes back to the one before, a removal leaves the path as it is. So a rollback after a rollback goes
 //! further back, and a move after it does not bring back what was rolled away.
 
+use serde_json::json;
 use vocab::{LabelName, Time};
 
 use super::{LABELS, Label, LabelAction, Task, no_label, read_label};
 use crate::StoreError;
+use crate::audit;
 use crate::db::{Result, Writing, args};
 use crate::prompts::versions::no_version;
 use crate::prompts::{Prompt, catalogue};
@@ -195,7 +197,18 @@ async fn record(
     writing.tx.run(sql, values).await?;
     let sql = "UPDATE prompt SET revision = $2, updated_us = $3 WHERE id = $1";
     writing.tx.run(sql, args![id, writing.revision, note.now.micros()]).await?;
-    Ok(())
+    let detail = json!({
+        "prompt": prompt.name,
+        "prompt_id": prompt.id,
+        "label": label,
+        "action": entry.action,
+        "from": entry.from,
+        "to": entry.to,
+        "reason": note.reason,
+    });
+    let target = format!("{}@{label}", prompt.name);
+    let entry = audit::Entry { action: "label.moved", target: &target, detail };
+    audit::note(writing, note.who, &prompt.project, entry).await
 }
 
 async fn point(

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use dialects::merge::is_parameter;
-use serde_json::Value;
+use serde_json::{Value, json};
 use vocab::{Impact, PromptName, SemVer, Time};
 
 use super::{BY_NUMBER, NewVersion, Published, StoredVersion, read};
+use crate::audit::{self, Entry};
 use crate::content::{Content, Item, PromptBody};
 use crate::db::{Result, Writing, args, to_json};
-use crate::prompts::change;
+use crate::prompts::change::{self, Creation};
 use crate::prompts::impact::{Assessment, Interface};
 use crate::prompts::labels::{LABELS, Note, place};
 use crate::prompts::names::check_text;
@@ -144,7 +145,8 @@ async fn publish(writing: &mut Writing, draft: &Draft) -> Result<Published> {
 
 async fn create(writing: &mut Writing, draft: &Draft) -> Result<Prompt> {
     let new = NewPrompt::named(draft.name.clone());
-    change::create(writing, &draft.project, &new, draft.now).await
+    let (project, who) = (Arc::clone(&draft.project), draft.who.clone());
+    change::create(writing, &Creation { project, new, who, now: draft.now }).await
 }
 
 fn check_kind(prompt: &Prompt, kind: PromptKind) -> Result<()> {
@@ -209,7 +211,24 @@ async fn insert(
     let kind = PromptKind::of(&version.content).as_str();
     let values = args![prompt.id.to_string(), version.number, kind, draft.now.micros(), writing.revision];
     writing.tx.run(sql, values).await?;
+    note(writing, draft, prompt, &version).await?;
     Ok(version)
+}
+
+async fn note(writing: &mut Writing, draft: &Draft, prompt: &Prompt, it: &StoredVersion) -> Result<()> {
+    let detail = json!({
+        "prompt": prompt.name,
+        "prompt_id": prompt.id,
+        "version": it.number,
+        "semver": it.semver,
+        "digest": it.digest,
+        "impact": it.impact,
+        "parent": it.parent,
+        "commit_message": it.commit_message,
+    });
+    let target = format!("{}@{}", prompt.name, it.number);
+    let entry = Entry { action: "prompt.version_created", target: &target, detail };
+    audit::note(writing, &draft.who, &prompt.project, entry).await
 }
 
 async fn write(writing: &mut Writing, draft: &Draft, prompt: &Prompt, it: &StoredVersion) -> Result<()> {
