@@ -114,6 +114,7 @@ impl Sink for ClickHouseStore {
         Condition {
             set_aside: self.outbox.set_aside(),
             file_bytes: self.outbox.file_bytes(),
+            shed: self.outbox.shed(),
             outbox: Some(self.outbox.condition()),
         }
     }

@@ -19,6 +19,7 @@ pub mod record;
 pub mod recorder;
 pub mod redact;
 pub mod report;
+mod room;
 pub mod row;
 pub mod score;
 pub mod shipper;
@@ -74,7 +75,7 @@ pub struct Settings {
     pub node: Arc<str>,
     /// Where time comes from.
     pub clock: Clock,
-    /// Where records wait for a store that is elsewhere, and how safely they are committed.
+    /// Where records wait for a store that is elsewhere, how safely they are committed, and what is kept free for them.
     pub outbox: OutboxSettings,
 }
 
@@ -99,6 +100,7 @@ impl Analytics {
         if settings.outbox.sync_full {
             store.sync_fully();
         }
+        store.keep_reserve(settings.outbox.reserve_bytes);
         Self::record_into(Arc::new(store), &settings, &path)
     }
 

@@ -15,7 +15,6 @@ pub(crate) mod frame;
 mod keep;
 mod open;
 mod poison;
-mod room;
 mod salvage;
 mod schema;
 mod status;
@@ -36,10 +35,10 @@ pub use self::status::status;
 use self::batch::Chunk;
 use self::figures::{Figures, Size};
 use self::open::Open;
-use self::room::Room;
 use crate::OpenError;
 use crate::file::{self, HeldFile, beside};
-use crate::store::{OutboxCondition, SetAside, Unavailable};
+use crate::room::{Room, UNLIMITED};
+use crate::store::{OutboxCondition, SetAside, Shed, Unavailable};
 
 const CLOSED: &str = "the outbox is closed";
 
@@ -108,8 +107,9 @@ impl Outbox {
         let file = HeldFile::take(&settings.path, &schema::FORMAT)?;
         let unavailable = |reason: String| OpenError::Unavailable { path: settings.path.clone(), reason };
         let (open, set_aside) = Open::on(&file, settings.sync_full, clock)?;
-        let reserve = beside(&settings.path, "-reserve");
-        let room = Room::new(settings.bytes, reserve, settings.reserve_bytes, clock.clone());
+        let room = Room::new(settings.bytes, beside(&settings.path, "-reserve"), clock.clone());
+        room.keep_reserve(settings.reserve_bytes);
+        room.refill();
         let mut figures = Figures::default();
         figures.set_aside.clone_from(&set_aside);
         let shared = Shared {
@@ -149,13 +149,18 @@ impl Outbox {
         let packed: Vec<_> = batch.chunks.iter().map(pack).collect();
         let added = self.0.write(|open| open.add(batch.layout, &packed))?;
         let mut figures = self.0.figures();
-        figures.shed(&batch.shed);
+        figures.shed.add(&batch.shed);
         let wake = figures.add(&added, &self.0.clock);
         drop(figures);
         if wake {
             self.0.arrived.notify_one();
         }
         Ok(())
+    }
+
+    /// What was given up since the start because there was no room for it.
+    pub fn shed(&self) -> Shed {
+        self.0.figures().shed
     }
 
     /// What waits, and how shipping goes.
@@ -201,7 +206,7 @@ impl Outbox {
     /// Lets the file grow to so many pages of 8 KiB and no further, the reserve aside; `None` takes the limit away.
     /// Rows that would make it longer are refused as on a full disk.
     pub fn limit_pages(&self, pages: Option<u32>) {
-        let bytes = pages.map_or(u64::MAX / 1_000, |pages| u64::from(pages) * schema::PAGE_BYTES);
+        let bytes = pages.map_or(UNLIMITED, |pages| u64::from(pages) * schema::PAGE_BYTES);
         self.0.room.set_bytes(bytes);
         if let Writing::Open(open) = &*lock(&self.0.writing) {
             open.limit(self.0.room.most_bytes());

@@ -51,9 +51,10 @@ use crate::file::{self, HeldFile};
 use crate::filter::Field;
 use crate::found::FoundCall;
 use crate::report::{Report, Table};
+use crate::room::{Room, UNLIMITED};
 use crate::store::{
     Answer, Condition, Count, Cursor, Doomed, Entries, FoundPage, QueryError, ScorePage, ScoreSearch, Search,
-    SetAside, Sink, Store, Unavailable, ValueCount,
+    SetAside, Shed, Sink, Store, Unavailable, ValueCount,
 };
 use crate::trace::{FoundTrace, SessionSummary, SummaryPage, TraceSummary};
 
@@ -64,6 +65,8 @@ pub struct SqliteStore {
     path: PathBuf,
     readers: Readers,
     writing: Arc<Turns>,
+    room: Arc<Room>,
+    shed: Mutex<Shed>,
     set_aside: Mutex<Option<SetAside>>,
     clock: Clock,
     _roller: Roller,
@@ -110,11 +113,14 @@ impl SqliteStore {
         let file = Arc::new(HeldFile::take(path, &schema::FORMAT)?);
         let (open, set_aside) = Open::on(&file, &clock)?;
         let writing = Arc::new(Turns::new(Writing::Open(Box::new(open))));
-        let roller = Roller::start(&writing)
+        let room = Arc::new(Room::new(UNLIMITED, file::beside(path, "-reserve"), clock.clone()));
+        let roller = Roller::start(&writing, &room)
             .map_err(|error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() })?;
         Ok(Self {
             readers: Readers::new(path),
             writing,
+            room,
+            shed: Mutex::default(),
             set_aside: Mutex::new(set_aside),
             path: path.to_owned(),
             clock,
@@ -131,13 +137,23 @@ impl SqliteStore {
         }
     }
 
-    /// Lets the file grow to so many pages of 8 KiB and no further; `None` takes the limit away. Rows that would
-    /// make it longer are refused as on a full disk.
+    /// Keeps so many bytes of disk beside the file, to be given up when it is full: narrow rows with their cost can then
+    /// still be written. They are taken in the background, or by [`SqliteStore::tidy`].
+    pub fn keep_reserve(&self, bytes: u64) {
+        self.room.keep_reserve(bytes);
+    }
+
+    /// Takes the reserve, if there is to be one that is missing and there is room for it.
+    pub fn tidy(&self) {
+        roller::refill(&self.writing, &self.room);
+    }
+
+    /// Lets the file grow to so many pages of 8 KiB and no further, the reserve aside; `None` takes the limit away.
+    /// Rows that would make it longer are refused as on a full disk.
     pub fn limit_pages(&self, pages: Option<u32>) {
+        self.room.set_bytes(pages.map_or(UNLIMITED, |pages| u64::from(pages) * schema::PAGE_BYTES as u64));
         if let Writing::Open(open) = &*self.writing.take() {
-            let pages = pages.map_or(i64::from(u32::MAX) - 1, i64::from);
-            // A limit that cannot be set is no limit.
-            open.appender.db.pragma_update(None, "max_page_count", pages).unwrap_or_default();
+            open.limit(&self.room);
         }
     }
 
@@ -172,6 +188,13 @@ impl Open {
         let checkpointer = Checkpointer::start(file).map_err(|error| unavailable(error.to_string()))?;
         Ok((Self { appender, checkpointer, file: Arc::clone(file) }, set_aside))
     }
+
+    /// Lets the file be as long as it may.
+    fn limit(&self, room: &Room) {
+        let pages = (room.most_bytes() / schema::PAGE_BYTES as u64).min(u64::from(u32::MAX) - 1);
+        // A limit that cannot be set is no limit.
+        self.appender.db.pragma_update(None, "max_page_count", pages as i64).unwrap_or_default();
+    }
 }
 
 impl Sink for SqliteStore {
@@ -179,9 +202,10 @@ impl Sink for SqliteStore {
         let mut writing = self.writing.take();
         self.renew(&mut writing).map_err(|error| Unavailable(error.to_string()))?;
         let Writing::Open(open) = &mut *writing else { return Err(Unavailable(CLOSED.into())) };
-        let error = match open.appender.append(entries) {
-            Ok(added) => {
+        let error = match open.appender.append(entries, self.room.keep()) {
+            Ok((added, shed)) => {
                 open.checkpointer.note();
+                lock(&self.shed).add(&shed);
                 return Ok(added);
             }
             Err(error) => error,
@@ -189,6 +213,9 @@ impl Sink for SqliteStore {
         let reason = error.to_string();
         if file::is_damage(&error) {
             self.set_aside(&mut writing, &reason);
+        } else if file::is_full(&error) {
+            self.room.was_full();
+            open.limit(&self.room);
         }
         Err(Unavailable(reason))
     }
@@ -197,8 +224,13 @@ impl Sink for SqliteStore {
         Condition {
             set_aside: lock(&self.set_aside).clone(),
             file_bytes: file::bytes(&self.path),
+            shed: *lock(&self.shed),
             outbox: None,
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.room.is_calm()
     }
 
     fn close(&self) {

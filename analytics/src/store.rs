@@ -269,6 +269,8 @@ pub struct Condition {
     pub set_aside: Option<SetAside>,
     /// Bytes the store's files take on disk, the outbox included; not those of a store elsewhere.
     pub file_bytes: u64,
+    /// What was given up since the start because the disk was full.
+    pub shed: Shed,
     /// What waits to be shipped; `None` for a store that is written directly.
     pub outbox: Option<OutboxCondition>,
 }
@@ -286,8 +288,6 @@ pub struct OutboxCondition {
     pub shipped: u64,
     /// Rows the store refused for what is in them; kept aside with the reason.
     pub poisoned: u64,
-    /// What was given up since the start because the disk was full.
-    pub shed: Shed,
     /// Why the last try to ship failed; `None` while shipping works.
     pub trouble: Option<String>,
 }
@@ -303,6 +303,15 @@ pub struct Shed {
     pub successes: u64,
     /// Other calls, spans and scores not kept: nothing was left, not even the reserve.
     pub rows: u64,
+}
+
+impl Shed {
+    pub(crate) const fn add(&mut self, more: &Self) {
+        self.bodies += more.bodies;
+        self.previews += more.previews;
+        self.successes += more.successes;
+        self.rows += more.rows;
+    }
 }
 
 /// A damaged file that was put out of the way so that a fresh one could serve.

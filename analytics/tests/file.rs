@@ -14,7 +14,7 @@ use analytics::report::{Measured, Report};
 use analytics::sqlite::SqliteStore;
 use analytics::{
     Analytics, Doomed, Entry, OpenError, OutboxSettings, Policies, Policy, Record, Row, Search, Settings,
-    Sink, Store, query,
+    Shed, Sink, Store, query,
 };
 use dialects::Endpoint;
 use serde_json::json;
@@ -302,8 +302,8 @@ async fn readers_and_the_writer_do_not_wait_for_each_other() {
 #[tokio::test]
 async fn a_full_disk_loses_nothing_once_there_is_room_again() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("records.db");
-    let store = open(&path);
+    let clock = Clock::manual(START);
+    let store = SqliteStore::open(&folder.path().join("records.db"), clock.clone()).unwrap();
     append(&store, &calls(0..100));
     store.limit_pages(Some(40));
     let records = calls(100..1_100);
@@ -311,9 +311,58 @@ async fn a_full_disk_loses_nothing_once_there_is_room_again() {
     assert!(failed.to_string().contains("full"), "{failed}");
     assert_eq!(count(&store, "").await, 100, "all or none");
     store.limit_pages(None);
+    clock.advance(Duration::from_mins(1));
     append(&store, &records);
     assert_eq!(count(&store, "").await, 1_100);
     assert_eq!(count(&store, "\"number 1077 to\"").await, 1);
+    assert_eq!(store.condition().shed, Shed::default());
+}
+
+// Once, the same rows were offered again and again until the queue was full as well.
+#[tokio::test]
+async fn a_full_disk_is_met_with_narrower_rows_and_then_the_reserve() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("records.db"), Clock::manual(START));
+    let reserve = folder.path().join("records.db-reserve");
+    let store = SqliteStore::open(&path, clock.clone()).unwrap();
+    store.keep_reserve(1 << 20);
+    store.tidy();
+    assert_eq!((fs::metadata(&reserve).unwrap().len(), store.has_room()), (1 << 20, true));
+    let large = |n| Record { request_body: json!({ "x": noise(n, 100_000) }).to_string().into(), ..call(n) };
+    store.limit_pages(Some(60));
+    append(&store, &[large(0)]);
+    let mut tries = 0;
+    for n in 1..400 {
+        while try_append(&store, &[large(n)]).is_err() {
+            tries += 1;
+            assert!(tries < 10 && !store.has_room(), "calls are refused by those who want that");
+        }
+    }
+    assert!(!reserve.exists(), "it was given up");
+    let shed = store.condition().shed;
+    assert!(shed.bodies > 0 && shed.previews > 0 && shed.successes > 0 && shed.rows == 0, "{shed:?}");
+    assert_eq!(count(&store, "").await as u64, 400 - shed.successes, "each is there or counted");
+    store.limit_pages(None);
+    for _ in 0..2 {
+        clock.advance(Duration::from_secs(5));
+        store.has_room();
+    }
+    store.tidy();
+    append(&store, &[large(400)]);
+    assert_eq!((fs::metadata(&reserve).unwrap().len(), store.has_room()), (1 << 20, true));
+    assert_eq!(store.find(Search::default()).await.unwrap().rows[0].body_state, "full");
+}
+
+/// Text that does not pack.
+fn noise(seed: i64, length: usize) -> String {
+    let mut chance = seed.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        char::from(b'!' + (chance % 90) as u8)
+    };
+    (0..length).map(|_| next()).collect()
 }
 
 #[tokio::test]

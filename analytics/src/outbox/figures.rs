@@ -35,7 +35,7 @@ pub(super) struct Figures {
     waiting: Size,
     shipped_rows: u64,
     pub(super) poisoned: u64,
-    shed: Shed,
+    pub(super) shed: Shed,
     pub(super) trouble: Option<String>,
     pub(super) set_aside: Option<SetAside>,
     /// The last batch committed; it and all before it up to `shipped` wait.
@@ -72,13 +72,6 @@ impl Figures {
         let first = self.since.is_none();
         self.since.get_or_insert_with(|| clock.monotonic());
         first || (!is_enough(&was) && is_enough(&self.unsealed))
-    }
-
-    pub(super) fn shed(&mut self, shed: &Shed) {
-        self.shed.bodies += shed.bodies;
-        self.shed.previews += shed.previews;
-        self.shed.successes += shed.successes;
-        self.shed.rows += shed.rows;
     }
 
     /// How long the oldest rows that are in no block may wait for more; zero when they have waited long enough.
@@ -129,7 +122,6 @@ impl Figures {
             oldest: self.waiting.oldest,
             shipped: self.shipped_rows,
             poisoned: self.poisoned,
-            shed: self.shed,
             trouble: self.trouble.clone(),
         }
     }

@@ -10,7 +10,7 @@ use crate::outbox::PoisonedRow;
 use crate::store::OutboxCondition;
 
 /// Returns what waits in the outbox file at `path`, and the newest of its poisoned rows, at most so many. What only
-/// the gateway's process knows (rows shipped and shed, trouble) is left empty.
+/// the gateway's process knows (rows shipped, trouble) is left empty.
 pub fn status(path: &Path, poisoned: u32) -> Result<(OutboxCondition, Vec<PoisonedRow>), OpenError> {
     let unavailable =
         |error: rusqlite::Error| OpenError::Unavailable { path: path.to_owned(), reason: error.to_string() };

@@ -9,9 +9,10 @@ use super::bodies::{self, Packer, Unpacker};
 use super::columns::{self, Column, Fields, Packing};
 use super::marks::Stored;
 use super::{scores, spans};
+use crate::outbox::Keep;
 use crate::record::Attempt;
 use crate::row::Row;
-use crate::store::{Entries, Entry};
+use crate::store::{Entries, Entry, Shed};
 
 const ADD_CALL: &str = "INSERT INTO call (seq, id, fields, metadata, variables) VALUES (?1, ?2, ?3, ?4, ?5)
                         ON CONFLICT (id) DO NOTHING";
@@ -58,11 +59,12 @@ impl Appender {
         Ok(())
     }
 
-    /// Commits all rows or none; returns how many were new.
-    pub(super) fn append(&mut self, entries: Entries<'_, '_>) -> rusqlite::Result<u64> {
+    /// Commits all rows or none, as far as there is room to keep them; returns how many were new, and what was left out.
+    pub(super) fn append(&mut self, entries: Entries<'_, '_>, keep: Keep) -> rusqlite::Result<(u64, Shed)> {
         self.resume()?;
+        let mut shed = Shed::default();
         // Taken, so that a failure leaves none: what it says is then no longer what the file holds.
-        let Some(mut tail) = self.tail.take() else { return Ok(0) };
+        let Some(mut tail) = self.tail.take() else { return Ok((0, shed)) };
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut added = 0;
         {
@@ -73,7 +75,7 @@ impl Appender {
                 room: &mut self.room,
             };
             for entry in entries {
-                added += u64::from(batch.add(&entry, &mut tail)?);
+                added += u64::from(batch.add(entry, &mut tail, (keep, &mut shed))?);
                 if tail.is_full() {
                     tail.close(&tx)?;
                 }
@@ -81,7 +83,7 @@ impl Appender {
         }
         tx.commit()?;
         self.tail = Some(tail);
-        Ok(added)
+        Ok((added, shed))
     }
 }
 
@@ -94,11 +96,19 @@ struct Batch<'c> {
 }
 
 impl Batch<'_> {
-    /// Adds one entry; false when it is there already.
-    fn add(&mut self, entry: &Entry<'_>, tail: &mut Tail) -> rusqlite::Result<bool> {
+    /// Adds one entry, as far as there is room to keep it; false when it is not kept, or there already.
+    fn add(
+        &mut self,
+        entry: Entry<'_>,
+        tail: &mut Tail,
+        (keep, shed): (Keep, &mut Shed),
+    ) -> rusqlite::Result<bool> {
         match entry {
-            Entry::Call(row) => self.add_call(row, tail),
-            Entry::Span(span) => spans::add(self.tx, span, &mut self.room.packer),
+            Entry::Call(mut row) => Ok(keep.trim(&mut row, shed) && self.add_call(&row, tail)?),
+            Entry::Span(span) => match keep.trim_span(span, shed) {
+                Some(span) => spans::add(self.tx, &span, &mut self.room.packer),
+                None => Ok(false),
+            },
             Entry::Score(score) => scores::add(self.tx, score),
         }
     }

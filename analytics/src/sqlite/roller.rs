@@ -1,7 +1,7 @@
 //! Closed blocks rolled up, on a thread of its own.
 //!
 //! Twice a second it rolls up what was closed meanwhile, a few blocks at a time so that nobody who writes waits
-//! long. A file of an older version is caught up with in the same way.
+//! long. A file of an older version is caught up with in the same way. Between times it takes the reserve back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::{Turns, Writing, rollup};
+use crate::room::Room;
 
 const EVERY: Duration = Duration::from_millis(500);
 /// How long others may write between two steps.
@@ -23,11 +24,12 @@ pub(super) struct Roller {
 }
 
 impl Roller {
-    pub(super) fn start(writing: &Arc<Turns>) -> std::io::Result<Self> {
+    pub(super) fn start(writing: &Arc<Turns>, room: &Arc<Room>) -> std::io::Result<Self> {
         let ending = Arc::new(AtomicBool::new(false));
-        let (seen, writing) = (Arc::clone(&ending), Arc::clone(writing));
-        let thread =
-            thread::Builder::new().name("weir-records-sums".into()).spawn(move || run(&writing, &seen))?;
+        let (seen, writing, room) = (Arc::clone(&ending), Arc::clone(writing), Arc::clone(room));
+        let thread = thread::Builder::new()
+            .name("weir-records-sums".into())
+            .spawn(move || run(&writing, &room, &seen))?;
         Ok(Self { ending, thread: Some(thread) })
     }
 }
@@ -43,7 +45,7 @@ impl Drop for Roller {
     }
 }
 
-fn run(writing: &Turns, ending: &AtomicBool) {
+fn run(writing: &Turns, room: &Room, ending: &AtomicBool) {
     let mut failing = false;
     while !ending.load(Ordering::Acquire) {
         let outcome = step(writing, STEP);
@@ -53,7 +55,17 @@ fn run(writing: &Turns, ending: &AtomicBool) {
             tracing::warn!(%error, "records cannot be rolled up; reports read them one by one until they can");
         }
         failing = outcome.is_err();
+        refill(writing, room);
         thread::park_timeout(if outcome.is_ok_and(|rolled| rolled == STEP) { PAUSE } else { EVERY });
+    }
+}
+
+/// Takes the reserve back when there is room for it.
+pub(super) fn refill(writing: &Turns, room: &Room) {
+    if room.refill()
+        && let Writing::Open(open) = &*writing.take()
+    {
+        open.limit(room);
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) const FORMAT: Format =
 /// Marks a file as Weir's records: `weir` in ASCII.
 const APPLICATION: i64 = 0x7765_6972;
 /// Bytes to a page.
-const PAGE_BYTES: i64 = 8192;
+pub(super) const PAGE_BYTES: i64 = 8192;
 
 /// What version 1 began with.
 const TABLES: &str = "

@@ -110,6 +110,6 @@ fn what_is_shed_is_counted_once_it_is_committed() {
     let mut refused = batch(1..2, 3 << 20);
     refused.shed.bodies = 5;
     assert!(bench.outbox.commit(refused).is_err());
-    let shed = bench.outbox.condition().shed;
+    let shed = bench.outbox.shed();
     assert_eq!((shed.bodies, shed.previews, shed.successes, shed.rows), (1, 0, 2, 0));
 }

@@ -87,7 +87,8 @@ struct ShedBody {
 async fn outbox_status(_allowed: Allowed<Read>, State(admin): State<Admin>) -> Json<OutboxStatus> {
     let condition = admin.app.store.condition();
     let kind = if condition.outbox.is_some() { "outbox" } else { "direct" };
-    let OutboxCondition { rows, bytes, oldest, shipped, poisoned, shed, trouble } =
+    let shed = condition.shed;
+    let OutboxCondition { rows, bytes, oldest, shipped, poisoned, trouble } =
         condition.outbox.unwrap_or_default();
     let shed =
         ShedBody { bodies: shed.bodies, previews: shed.previews, successes: shed.successes, rows: shed.rows };

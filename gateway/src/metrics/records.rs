@@ -57,9 +57,7 @@ impl RecordMetrics {
         catch_up(&self.dropped.with_label_values(&["calls"]), counts.dropped_calls);
         catch_up(&self.dropped.with_label_values(&["bodies"]), counts.dropped_bodies);
         self.set_aside.set(i64::from(condition.set_aside.is_some()));
-        let Some(outbox) = &condition.outbox else { return };
-        catch_up(&self.shipped, outbox.shipped);
-        let shed = &outbox.shed;
+        let shed = &condition.shed;
         for (class, count) in [
             ("bodies", shed.bodies),
             ("previews", shed.previews),
@@ -68,6 +66,8 @@ impl RecordMetrics {
         ] {
             catch_up(&self.shed.with_label_values(&[class]), count);
         }
+        let Some(outbox) = &condition.outbox else { return };
+        catch_up(&self.shipped, outbox.shipped);
         self.poisoned.set(gauge(outbox.poisoned));
         self.outbox_rows.set(gauge(outbox.rows));
         self.outbox_bytes.set(gauge(outbox.bytes));

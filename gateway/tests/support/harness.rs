@@ -181,5 +181,8 @@ fn configuration(folder: &TempDir) -> Config {
         admin_listen: anywhere(),
         demo: false,
     };
-    config::load(None, &vars, &cli).unwrap()
+    let mut config = config::load(None, &vars, &cli).unwrap();
+    // Every test has a data folder of its own.
+    config.records.reserve_bytes = 64 << 10;
+    config
 }

@@ -7,6 +7,7 @@ use vocab::Limit;
 use super::super::append::Appender;
 use super::super::schema;
 use super::*;
+use crate::outbox::Keep;
 use crate::policy::Policy;
 use crate::record::Record;
 use crate::row::Row;
@@ -40,7 +41,7 @@ fn filled(records: &[Record]) -> Reader {
     let mut appender = Appender::new(db).unwrap();
     let policy = Policy::default();
     let mut rows = records.iter().map(|record| Entry::Call(Box::new(Row::new(record, "n", &policy, false))));
-    appender.append(&mut rows).unwrap();
+    appender.append(&mut rows, Keep::Everything).unwrap();
     Reader::on(appender.db, 0).unwrap()
 }
 

@@ -6,6 +6,7 @@ use super::super::append::Appender;
 use super::super::readers::Reader;
 use super::super::{rollup, schema, sessions, traces};
 use super::*;
+use crate::outbox::Keep;
 use crate::policy::Policy;
 use crate::query;
 use crate::record::Record;
@@ -30,7 +31,7 @@ fn filled(count: i64) -> Appender {
     };
     let (records, policy) = ((0..count).map(call).collect::<Vec<_>>(), Policy::default());
     let mut rows = records.iter().map(|record| Entry::Call(Box::new(Row::new(record, "n", &policy, false))));
-    appender.append(&mut rows).unwrap();
+    appender.append(&mut rows, Keep::Everything).unwrap();
     appender
 }
 

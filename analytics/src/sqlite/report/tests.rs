@@ -8,6 +8,7 @@ use super::super::append::Appender;
 use super::super::purge::Purge;
 use super::super::schema;
 use super::*;
+use crate::outbox::Keep;
 use crate::policy::Policy;
 use crate::query;
 use crate::record::{PromptUse, Record};
@@ -45,7 +46,7 @@ fn filled(count: i64) -> Appender {
     };
     let (records, policy) = ((0..count).map(call).collect::<Vec<_>>(), Policy::default());
     let mut rows = records.iter().map(|record| Entry::Call(Box::new(Row::new(record, "n", &policy, false))));
-    appender.append(&mut rows).unwrap();
+    appender.append(&mut rows, Keep::Everything).unwrap();
     appender
 }
 

@@ -1,8 +1,8 @@
-//! How much room there is: by how full the outbox is, and by what the disk said last.
+//! How much room a file of records has: by how much of what it may take is used, and by what the disk said last.
 //!
 //! The less room, the less is kept of each call ([`Keep`]). When even that finds no place, the reserve is given up: a
-//! file that was written in better times so that there is something to give up. It is written again when the
-//! outbox is less than half full.
+//! file that was written in better times so that there is something to give up. It is written again when the disk has
+//! room, and the file is less than half of what it may be.
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use vocab::Clock;
 
-use super::Keep;
 use crate::file::private;
+use crate::outbox::Keep;
 
-/// Below this part of its size, in hundredths, the outbox has room for everything; calls that may be refused are.
+/// Below this part of its size, in hundredths, a file has room for everything; calls that may be refused are.
 const CALM_PERCENT: u64 = 75;
 /// From these parts on, in hundredths, less and less is kept.
 const STEPS: [(u64, Keep); 3] = [(95, Keep::Failures), (90, Keep::Narrow), (80, Keep::NoBodies)];
@@ -23,11 +23,17 @@ const STEPS: [(u64, Keep); 3] = [(95, Keep::Failures), (90, Keep::Narrow), (80, 
 const REFILL_PERCENT: u64 = 50;
 /// How long a full disk is believed to be so; then a little more is tried.
 const BELIEVED: Duration = Duration::from_secs(5);
+/// How long a disk that had no room for the reserve is believed to have none.
+const UNTRIED: Duration = Duration::from_secs(15);
 
-pub(super) struct Room {
+/// A file of any size.
+pub(crate) const UNLIMITED: u64 = u64::MAX / 1_000;
+
+pub(crate) struct Room {
     state: Mutex<State>,
     reserve: PathBuf,
-    reserve_bytes: u64,
+    /// Held while the reserve is written.
+    refilling: Mutex<()>,
     clock: Clock,
 }
 
@@ -37,25 +43,38 @@ struct State {
     /// What a full disk leaves room for, and since when.
     forced: Keep,
     forced_at: Duration,
+    reserve_bytes: u64,
     has_reserve: bool,
+    /// The reserve is not tried before.
+    refill_at: Duration,
 }
 
 impl Room {
-    /// For an outbox of so many bytes, with a reserve beside it.
-    pub(super) fn new(bytes: u64, reserve: PathBuf, reserve_bytes: u64, clock: Clock) -> Self {
-        let forced_at = clock.monotonic();
-        let state = State { used: 0, bytes, forced: Keep::Everything, forced_at, has_reserve: false };
-        let room = Self { state: Mutex::new(state), reserve, reserve_bytes, clock };
-        room.refill();
-        room
+    /// For a file that may take so many bytes; without a reserve until one is kept.
+    pub(crate) fn new(bytes: u64, reserve: PathBuf, clock: Clock) -> Self {
+        let state = State {
+            used: 0,
+            bytes,
+            forced: Keep::Everything,
+            forced_at: clock.monotonic(),
+            reserve_bytes: 0,
+            has_reserve: false,
+            refill_at: Duration::ZERO,
+        };
+        Self { state: Mutex::new(state), reserve, refilling: Mutex::default(), clock }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
+    }
+
+    /// Keeps so many bytes in reserve from now on; [`Room::refill`] takes them.
+    pub(crate) fn keep_reserve(&self, bytes: u64) {
+        self.state().reserve_bytes = bytes;
     }
 
     /// What there is room for now.
-    pub(super) fn keep(&self) -> Keep {
+    pub(crate) fn keep(&self) -> Keep {
         let mut state = self.state();
         let now = self.clock.monotonic();
         if state.forced > Keep::Everything && now.saturating_sub(state.forced_at) >= BELIEVED {
@@ -66,30 +85,30 @@ impl Room {
     }
 
     /// Whether there is room for everything, and some to spare for what is on its way.
-    pub(super) fn is_calm(&self) -> bool {
+    pub(crate) fn is_calm(&self) -> bool {
         self.keep() == Keep::Everything && {
             let state = self.state();
             state.percent() < CALM_PERCENT
         }
     }
 
-    pub(super) fn set_used(&self, used: u64) {
+    pub(crate) fn set_used(&self, used: u64) {
         self.state().used = used;
     }
 
-    pub(super) fn set_bytes(&self, bytes: u64) {
+    pub(crate) fn set_bytes(&self, bytes: u64) {
         self.state().bytes = bytes;
     }
 
     /// The most the file may take now: more when the reserve was given up.
-    pub(super) fn most_bytes(&self) -> u64 {
+    pub(crate) fn most_bytes(&self) -> u64 {
         let state = self.state();
-        state.bytes + if state.has_reserve { 0 } else { self.reserve_bytes }
+        state.bytes + if state.has_reserve { 0 } else { state.reserve_bytes }
     }
 
-    /// The disk or the outbox was full. The next rows are to be narrower; when they are as narrow as can be, the
+    /// The disk was full, or the file. The next rows are to be narrower; when they are as narrow as can be, the
     /// reserve goes.
-    pub(super) fn was_full(&self) {
+    pub(crate) fn was_full(&self) {
         let keep = self.keep();
         let mut state = self.state();
         state.forced_at = self.clock.monotonic();
@@ -104,22 +123,19 @@ impl Room {
     }
 
     /// Writes the reserve when it is missing and there is room; true when it was written.
-    pub(super) fn refill(&self) -> bool {
-        {
-            let state = self.state();
-            if state.has_reserve || state.forced > Keep::Everything || state.percent() >= REFILL_PERCENT {
-                return false;
-            }
+    pub(crate) fn refill(&self) -> bool {
+        let _refilling = lock(&self.refilling);
+        let now = self.clock.monotonic();
+        let Some(bytes) = self.state().missing_reserve(now) else { return false };
+        let written = write_reserve(&self.reserve, bytes);
+        let mut state = self.state();
+        state.has_reserve = written.is_ok();
+        if let Err(error) = written {
+            // What there is room for is for records.
+            state.refill_at = now + UNTRIED;
+            tracing::warn!(%error, "there is no room for the reserve of records");
         }
-        match write_reserve(&self.reserve, self.reserve_bytes) {
-            Ok(()) => self.state().has_reserve = true,
-            Err(error) => {
-                tracing::warn!(%error, "there is no room for the reserve of the outbox");
-                self.was_full();
-                return false;
-            }
-        }
-        true
+        state.has_reserve
     }
 }
 
@@ -128,10 +144,21 @@ impl State {
         self.used.saturating_mul(100) / self.bytes.max(1)
     }
 
+    /// What the reserve is to have and has not; `None` while there is no room for it.
+    fn missing_reserve(&self, now: Duration) -> Option<u64> {
+        let is_calm = self.forced == Keep::Everything && self.percent() < REFILL_PERCENT;
+        let has_room = is_calm && now >= self.refill_at;
+        Some(self.reserve_bytes).filter(|bytes| *bytes > 0 && !self.has_reserve && has_room)
+    }
+
     fn by_use(&self) -> Keep {
         let percent = self.percent();
         STEPS.into_iter().find(|(from, _)| percent >= *from).map_or(Keep::Everything, |(_, keep)| keep)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes so many bytes: only what is written has its place on the disk.
@@ -166,11 +193,18 @@ mod tests {
     const RESERVE: u64 = 100_000;
 
     fn room(folder: &Path, clock: &Clock) -> Room {
-        Room::new(1_000, folder.join("reserve"), RESERVE, clock.clone())
+        room_beside(folder.join("reserve"), clock)
+    }
+
+    fn room_beside(reserve: PathBuf, clock: &Clock) -> Room {
+        let room = Room::new(1_000, reserve, clock.clone());
+        room.keep_reserve(RESERVE);
+        room.refill();
+        room
     }
 
     #[test]
-    fn the_fuller_the_outbox_the_less_is_kept() {
+    fn the_fuller_the_file_the_less_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let room = room(folder.path(), &Clock::system());
         let at = |used| {
@@ -218,7 +252,7 @@ mod tests {
     #[test]
     fn a_reserve_that_finds_no_place_is_missing_and_that_is_all() {
         let folder = tempfile::tempdir().unwrap();
-        let room = Room::new(1_000, folder.path().join("no/such/folder"), RESERVE, Clock::system());
-        assert_eq!((room.keep(), room.most_bytes()), (Keep::NoBodies, 1_000 + RESERVE));
+        let room = room_beside(folder.path().join("no/such/folder"), &Clock::system());
+        assert_eq!((room.keep(), room.most_bytes()), (Keep::Everything, 1_000 + RESERVE));
     }
 }
