@@ -56,7 +56,7 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "disk",
-        holds: "the disk full while ClickHouse is away: calls are answered, what is given up is counted",
+        holds: "the disk full, of both stores: calls are answered, the reserve goes and comes back, all is counted",
         run: disk::run,
     },
     Fault {
