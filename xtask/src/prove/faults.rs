@@ -36,7 +36,7 @@ const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "kill-batched",
-        holds: "kill -9 at random under load, batched: at most the last batch is missing, none is there twice",
+        holds: "kill -9 at random under load, batched: each takes the last 50 ms and no more, none is there twice",
         run: kill::batched,
     },
     Fault {
@@ -80,13 +80,16 @@ pub(crate) struct Size {
     kills: u32,
     seconds: u32,
     rate: u32,
+    /// How long a commit under way may take when everything is busy.
+    commit: Duration,
 }
 
 impl Size {
     /// As the issue of durability asks.
-    const FULL: Self = Self { kills: 50, seconds: 60, rate: 500 };
-    /// As much as a test run has time for.
-    pub(crate) const SHORT: Self = Self { kills: 3, seconds: 6, rate: 150 };
+    const FULL: Self = Self { kills: 50, seconds: 60, rate: 500, commit: Duration::from_millis(50) };
+    /// As much as a test run has time for, on a debug build.
+    pub(crate) const SHORT: Self =
+        Self { kills: 3, seconds: 6, rate: 150, commit: Duration::from_millis(450) };
 }
 
 /// Where a fault is run, with what, and how much of it.

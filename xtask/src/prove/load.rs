@@ -28,6 +28,8 @@ pub(crate) struct Loaded {
     pub(crate) answered: u64,
     /// Their ids.
     pub(crate) ids: Vec<String>,
+    /// When each of these answers ended, µs since 1970.
+    pub(crate) ended: Vec<i64>,
     /// The generator's whole report.
     pub(crate) report: Value,
 }
@@ -73,7 +75,13 @@ impl Load {
         ensure!(output.status.success(), "the load generator ended with {}", output.status);
         let report: Value = serde_json::from_slice(&output.stdout)?;
         let count = |key: &str| report[key].as_u64().unwrap_or_default();
-        let ids = std::fs::read_to_string(&self.ids)?.lines().map(str::to_owned).collect();
-        Ok(Loaded { made: count("ok") + count("errors"), answered: count("ok"), ids, report })
+        let (mut ids, mut ended) = (Vec::new(), Vec::new());
+        for line in std::fs::read_to_string(&self.ids)?.lines() {
+            let (id, end) =
+                line.split_once(' ').context("the load generator wrote an id without its time")?;
+            ids.push(id.to_owned());
+            ended.push(end.parse()?);
+        }
+        Ok(Loaded { made: count("ok") + count("errors"), answered: count("ok"), ids, ended, report })
     }
 }

@@ -10,7 +10,8 @@
 //! latency counts from the time it was *due*, so that a stall is charged to every request it delayed. Threads sleep in
 //! the kernel with a timer slack of 1 µs: an async runtime's timers are a millisecond apart. Bodies take turns.
 //!
-//! With `--ids` the ids of the calls whose answers came whole are written to a file, one to a line.
+//! With `--ids` the ids of the calls whose answers came whole are written to a file, one to a line, each with the time
+//! its answer ended (µs since 1970).
 //!
 //! It prints one JSON object: `ok`, `errors` (all that is not a whole 200), `statuses`, `refused` (no connection),
 //! `broken` (the connection ended before the answer did), `rps`, `total_us`, `ttfb_us` (first byte of the answer's
@@ -63,7 +64,8 @@ fn main() -> anyhow::Result<()> {
     }
     let seconds = load.clock.monotonic().saturating_sub(load.start).as_secs_f64();
     if let (Some(file), Some(ids)) = (arguments.all("ids").last(), &all.ids) {
-        std::fs::write(file, ids.iter().fold(String::new(), |text, id| text + id + "\n"))?;
+        let lines: Vec<_> = ids.iter().map(|(id, ended)| format!("{id} {}", ended.micros())).collect();
+        std::fs::write(file, lines.join("\n"))?;
     }
     println!("{}", all.print(seconds));
     Ok(())
@@ -111,7 +113,7 @@ impl Load {
             let request = &self.requests[index as usize % self.requests.len()];
             let answer = open.call(request, &self.clock).ok();
             match &answer {
-                Some(answer) => report.answered(answer, from, self.clock.monotonic()),
+                Some(answer) => report.answered(answer, from, &self.clock),
                 None => report.broken += 1,
             }
             if !answer.is_some_and(|answer| answer.keep_alive) {

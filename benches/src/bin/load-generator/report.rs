@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use vocab::{Clock, Time};
 
 use crate::connection::Answer;
 
@@ -17,8 +18,8 @@ pub(crate) struct Report {
     pub(crate) broken: u64,
     body_bytes: u64,
     body_reads: u64,
-    /// The ids of whole answers, when they are asked for.
-    pub(crate) ids: Option<Vec<String>>,
+    /// The ids of whole answers and when these ended, when they are asked for.
+    pub(crate) ids: Option<Vec<(String, Time)>>,
 }
 
 impl Report {
@@ -27,8 +28,9 @@ impl Report {
         Self { ids: keeps_ids.then(Vec::new), ..Self::default() }
     }
 
-    /// Counts an answer whose latency started to count at `from` and which ended at `end`.
-    pub(crate) fn answered(&mut self, answer: &Answer, from: Duration, end: Duration) {
+    /// Counts an answer whose latency started to count at `from` and which ended now.
+    pub(crate) fn answered(&mut self, answer: &Answer, from: Duration, clock: &Clock) {
+        let end = clock.monotonic();
         *self.statuses.entry(answer.status).or_default() += 1;
         if answer.status != 200 {
             return;
@@ -38,7 +40,7 @@ impl Report {
         self.body_bytes += answer.body_bytes;
         self.body_reads += answer.body_reads;
         if let Some(ids) = &mut self.ids {
-            ids.extend(answer.call_id.clone());
+            ids.extend(answer.call_id.clone().map(|id| (id, clock.now())));
         }
     }
 
