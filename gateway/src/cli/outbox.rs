@@ -124,23 +124,26 @@ fn show(condition: &Value, json: bool) {
         say(&condition.to_string());
         return;
     }
-    let shed = &condition["shed"];
-    // Only the gateway's process knows.
+    if condition["kind"] == "direct" {
+        say("records go straight into the embedded store: nothing waits");
+        return show_shed(&condition["shed"]);
+    }
+    say(&format!("waiting   {} rows, {} bytes", condition["rows"], condition["bytes"]));
+    say(&format!("oldest    {}", condition["oldest"].as_str().unwrap_or("-")));
+    say(&format!("shipped   {} rows since the start", condition["shipped"]));
+    say(&format!("poisoned  {} rows", condition["poisoned"]));
+    show_shed(&condition["shed"]);
+    say(&format!("trouble   {}", condition["trouble"].as_str().unwrap_or("none")));
+}
+
+/// What was given up for want of room; only a gateway's process knows.
+fn show_shed(shed: &Value) {
     if !shed.is_null() {
         say(&format!(
             "shed      {} bodies, {} previews, {} successes, {} rows",
             shed["bodies"], shed["previews"], shed["successes"], shed["rows"]
         ));
     }
-    if condition["kind"] == "direct" {
-        say("records go straight into the embedded store: nothing waits");
-        return;
-    }
-    say(&format!("waiting   {} rows, {} bytes", condition["rows"], condition["bytes"]));
-    say(&format!("oldest    {}", condition["oldest"].as_str().unwrap_or("-")));
-    say(&format!("shipped   {} rows since the start", condition["shipped"]));
-    say(&format!("poisoned  {} rows", condition["poisoned"]));
-    say(&format!("trouble   {}", condition["trouble"].as_str().unwrap_or("none")));
 }
 
 /// Ships what waits: by oneself when no gateway has the outbox, else by waiting for the gateway to do it.

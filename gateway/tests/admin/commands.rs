@@ -70,7 +70,11 @@ async fn calls_are_counted_reported_and_forgotten() {
     assert_eq!(weir(&desk, &["calls", "count"]).await.out, "2\n");
     assert!(weir(&desk, &["records", "compact", "--json"]).await.json()["freed_bytes"].is_u64());
     let outbox = weir(&desk, &["outbox", "status"]).await;
-    assert_eq!(outbox.out, "records go straight into the embedded store: nothing waits\n");
+    assert_eq!(
+        outbox.out,
+        "records go straight into the embedded store: nothing waits\n\
+         shed      0 bodies, 0 previews, 0 successes, 0 rows\n"
+    );
     assert!(weir(&desk, &["outbox", "poisoned", "--json"]).await.json()["data"].is_array());
 }
 
