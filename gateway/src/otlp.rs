@@ -10,10 +10,11 @@ use flate2::bufread::MultiGzDecoder;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::call::admission::{Announces as _, too_large};
+use crate::call::admission::{Announces as _, Permit, too_large};
 use crate::call::authenticate::{self, Caller};
 use crate::call::intake;
 use crate::call::relay::Body;
@@ -33,12 +34,30 @@ const UNKNOWN: i32 = 2;
 
 /// What requests for the door share.
 pub struct Door {
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
 }
 
 impl Default for Door {
     fn default() -> Self {
-        Self { readers: Semaphore::new(READERS) }
+        Self { readers: Arc::new(Semaphore::new(READERS)) }
+    }
+}
+
+impl Door {
+    /// Does `work` in its turn, on a thread that may take its time. Turn and room are given back when the work is
+    /// done, not when whoever asked for it hangs up.
+    async fn read<T: Send + 'static>(
+        &self,
+        mut room: Permit,
+        work: impl FnOnce(&mut Permit) -> T + Send + 'static,
+    ) -> Result<(T, Permit), JoinError> {
+        let turn = Arc::clone(&self.readers).acquire_owned().await;
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = work(&mut room);
+            drop(turn);
+            (read, room)
+        });
+        reading.await
     }
 }
 
@@ -84,41 +103,45 @@ async fn take(app: &Arc<App>, request: Request<Incoming>) -> Result<(Encoding, R
     let written = written(&head.headers)?;
     // Calls may not be packed; exports may.
     head.headers.remove(header::CONTENT_ENCODING);
-    let _permit = app.admission.admit(&head.headers, body.announced())?;
+    let room = app.admission.admit(&head.headers, body.announced())?;
     let bytes = intake::read(body, &app.config.limits).await?;
-    let Taken { spans, rejected } = read(app, caller, written, bytes).await?;
-    let (kept, refused) = (spans.len() as u64, rejected.spans());
-    app.metrics.spans_received(kept, refused);
-    if !spans.is_empty() {
+    // The spans hold their room until they are committed.
+    let (Taken { spans, rejected, .. }, _room) = read(app, caller, written, bytes, room).await?;
+    let kept = spans.len() as u64;
+    if kept > 0 {
         let committed = timeout(COMMIT_TIME, app.recorder.keep(spans)).await;
         committed.is_ok_and(|committed| committed.is_ok()).then_some(()).ok_or_else(|| {
             Refusal::new(Kind::Overloaded, "spans cannot be recorded at present: send them again later")
                 .retry_after(RETRY_AFTER)
         })?;
     }
+    app.metrics.spans_received(kept, rejected.spans());
     Ok((written.encoding, rejected))
 }
 
-/// Reads the spans of a request on a thread that may take its time.
-async fn read(app: &Arc<App>, caller: Caller, written: Written, bytes: Bytes) -> Result<Taken, Refusal> {
-    let reader = app.otlp.readers.acquire().await;
+async fn read(
+    app: &Arc<App>,
+    caller: Caller,
+    written: Written,
+    bytes: Bytes,
+    room: Permit,
+) -> Result<(Taken, Permit), Refusal> {
     let app_of_reader = Arc::clone(app);
-    let taken = tokio::task::spawn_blocking(move || {
+    let reading = app.otlp.read(room, move |room| {
         let app = app_of_reader;
         let body = if written.gzip { unpack(&bytes, app.config.limits.body_bytes)? } else { bytes };
+        room.cover(body.len());
         let policy = app.policies.of_project(&caller.key.project);
-        otlp::ingest(written.encoding, &body, &caller.key.project, policy, app.clock.now())
-            .map_err(|error| malformed(&error))
+        let taken = otlp::ingest(written.encoding, &body, &caller.key.project, policy, app.clock.now())
+            .map_err(|error| malformed(&error))?;
+        room.cover(taken.bytes);
+        Ok::<_, Refusal>(taken)
     });
-    let taken = taken.await;
-    drop(reader);
-    taken.unwrap_or_else(|error| {
-        Err(Refusal::new(
-            Kind::Internal,
-            "something broke while reading the spans: tell the gateway's operators",
-        )
-        .because(error))
-    })
+    let (taken, room) = reading.await.map_err(|error| {
+        Refusal::new(Kind::Internal, "something broke while reading the spans: tell the gateway's operators")
+            .because(error)
+    })?;
+    Ok((taken?, room))
 }
 
 fn malformed(malformed: &Malformed) -> Refusal {
@@ -171,11 +194,40 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
+    use crate::call::admission::{Admission, Announced};
+    use crate::metrics::Metrics;
 
     fn packed(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_leaves_turn_and_room_taken_until_the_reading_is_done() {
+        let admission = Admission::new(&config::Limits::default(), Arc::new(Metrics::new(false).unwrap()));
+        let (door, (go, may_end)) = (Arc::new(Door::default()), std::sync::mpsc::channel::<()>());
+        let room = admission.admit(&HeaderMap::new(), Announced::Bytes(10)).unwrap();
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let asked = tokio::spawn({
+            let door = Arc::clone(&door);
+            async move {
+                let work = move |_: &mut Permit| begun.send(may_end.recv()).is_ok();
+                door.read(room, work).await.map(|(read, _)| read)
+            }
+        });
+        while door.readers.available_permits() == READERS {
+            tokio::task::yield_now().await;
+        }
+        asked.abort();
+        assert!(asked.await.unwrap_err().is_cancelled());
+        assert_eq!((door.readers.available_permits(), admission.calls()), (READERS - 1, 1));
+        go.send(()).unwrap();
+        begins.await.unwrap().unwrap();
+        while admission.calls() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(door.readers.available_permits(), READERS);
     }
 
     #[test]

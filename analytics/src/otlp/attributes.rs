@@ -71,6 +71,12 @@ impl Attributes {
     }
 }
 
+/// What follows `prefix.` when that begins with a number.
+fn numbered<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
+    let rest = key.strip_prefix(prefix)?.strip_prefix('.')?;
+    rest.starts_with(|first: char| first.is_ascii_digit()).then_some(rest)
+}
+
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use memchr::memmem;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{self as proto, span};
 use serde_json::{Map, Value, json};
@@ -12,20 +14,27 @@ use vocab::Time;
 use super::attributes::{Attributes, into_text, object};
 use super::contents;
 use super::names;
-use super::wire::{self, Encoding, Malformed, Origin, Reason, Rejected, Visitor};
+use super::wire::{self, Encoding, Malformed, Reason, Rejected, Visitor};
 use crate::policy::BodyPolicy;
 use crate::policy::Policy;
 use crate::row::{shortened, without_media};
 use crate::span::Span;
 
-/// The most spans taken from one request; the rest of it is rejected.
+/// The most spans read from one request; the rest of it is rejected.
 pub const SPANS_MAX: usize = 10_000;
+const TOO_MANY: &str = "over the limit of 10000 spans in one request: send smaller batches";
 /// The largest span, as it is encoded.
 pub const SPAN_BYTES_MAX: usize = 4 << 20;
+const TOO_LARGE: &str = "over the limit of 4 MiB for one span: attach less to it";
+/// What all spans of one request may hold in memory together; the rest is rejected.
+const TAKEN_BYTES_MAX: usize = 32 << 20;
+const TOO_HEAVY: &str = "over the limit of 32 MiB for the spans of one request: send smaller batches";
 /// How much of an input or an output is kept.
 const SAID_BYTES: usize = 1 << 20;
 /// How much of the attributes that have no column of their own is kept, and likewise of the events.
 const REST_BYTES: usize = 64 << 10;
+/// How much of a resource is kept, and likewise of a scope: each of their spans holds a copy.
+const ORIGIN_BYTES: usize = 4 << 10;
 /// How many events of a span are kept.
 const EVENTS_MAX: usize = 128;
 /// How much of a name, a model, a user and the like is kept.
@@ -42,6 +51,8 @@ const AHEAD: Duration = Duration::from_hours(24);
 pub struct Taken {
     /// The spans to keep.
     pub spans: Vec<Span>,
+    /// Roughly how many bytes they hold in memory.
+    pub bytes: usize,
     /// Those that are not kept.
     pub rejected: Rejected,
 }
@@ -54,7 +65,8 @@ pub fn ingest(
     policy: &Policy,
     now: Time,
 ) -> Result<Taken, Malformed> {
-    let mut intake = Intake { project, policy, now, origin: Common::default(), taken: Taken::default() };
+    let mut intake =
+        Intake { project, policy, now, origin: Common::default(), read: 0, taken: Taken::default() };
     wire::read(encoding, body, &mut intake)?;
     Ok(intake.taken)
 }
@@ -64,6 +76,8 @@ struct Intake<'a> {
     policy: &'a Policy,
     now: Time,
     origin: Common,
+    /// How many spans were read, whether they are kept or not.
+    read: usize,
     taken: Taken,
 }
 
@@ -76,36 +90,44 @@ struct Common {
 }
 
 impl Visitor for Intake<'_> {
-    fn origin(&mut self, origin: Origin) {
-        let mut resource = Attributes::of(origin.resource.attributes);
-        let service = resource.take_text(&["service.name"]).map(word);
-        let mut scope = object(origin.scope.attributes);
-        for (key, value) in [("name", origin.scope.name), ("version", origin.scope.version)] {
-            if !value.is_empty() {
-                scope.insert(key.to_owned(), value.into());
-            }
-        }
-        let mut resource = resource.into_object();
-        let redaction = &self.policy.redaction;
-        resource.values_mut().chain(scope.values_mut()).for_each(|value| redaction.value(value));
-        self.origin = Common { service, resource, scope };
-    }
-
     fn admits(&mut self, bytes: usize) -> bool {
-        let reason = if self.taken.spans.len() >= SPANS_MAX {
-            format!("over the limit of {SPANS_MAX} spans in one request: send smaller batches")
+        let reason = if self.read >= SPANS_MAX {
+            TOO_MANY
         } else if bytes > SPAN_BYTES_MAX {
-            format!("over the limit of {SPAN_BYTES_MAX} bytes for one span: attach less to it")
+            TOO_LARGE
         } else {
+            self.read += 1;
             return true;
         };
         self.taken.rejected.add(reason.into());
         false
     }
 
+    fn resource(&mut self, resource: Resource) {
+        let mut attributes = Attributes::of(resource.attributes);
+        self.origin.service = attributes.take_text(&["service.name"]).map(|name| self.word(&name));
+        self.origin.resource = self.origin_of(attributes.into_object());
+    }
+
+    fn scope(&mut self, scope: InstrumentationScope) {
+        let mut attributes = object(scope.attributes);
+        for (key, value) in [("name", scope.name), ("version", scope.version)] {
+            if !value.is_empty() {
+                attributes.insert(key.to_owned(), value.into());
+            }
+        }
+        self.origin.scope = self.origin_of(attributes);
+    }
+
     fn span(&mut self, span: Result<proto::Span, Reason>) {
         match span.and_then(|span| self.read(span)) {
-            Ok(span) => self.taken.spans.push(span),
+            Ok(span) if self.taken.bytes + span.weight() > TAKEN_BYTES_MAX => {
+                self.taken.rejected.add(TOO_HEAVY.into());
+            }
+            Ok(span) => {
+                self.taken.bytes += span.weight();
+                self.taken.spans.push(span);
+            }
             Err(reason) => self.taken.rejected.add(reason),
         }
     }
@@ -120,7 +142,7 @@ impl Intake<'_> {
             trace_id: id(&span.trace_id, "its trace id is not 16 bytes that are not all zero")?,
             span_id: id(&span.span_id, "its span id is not 8 bytes that are not all zero")?,
             parent_span_id: parent(&span.parent_span_id)?,
-            name: word(span.name),
+            name: self.word(&span.name),
             started,
             duration_us: nanos / 1_000,
             service: self.origin.service.clone(),
@@ -128,9 +150,9 @@ impl Intake<'_> {
         };
         let mut attributes = Attributes::of(span.attributes);
         let mut events: Vec<_> = span.events.into_iter().take(EVENTS_MAX).map(Told::of).collect();
-        describe(&mut kept, &mut attributes);
+        self.describe(&mut kept, &mut attributes);
         let mut status = span.status.unwrap_or_default();
-        self.redact(&mut kept, &mut attributes, &mut events, &mut status);
+        self.redact(&mut attributes, &mut events, &mut status);
         conclude(&mut kept, status, &mut attributes, &events);
         let contents_too = self.policy.bodies.keeps_trace(kept.trace_id);
         if contents_too {
@@ -183,27 +205,48 @@ impl Intake<'_> {
         Some(shortened(without_media(&text), REST_BYTES).into())
     }
 
+    /// What the span is about.
+    fn describe(&self, kept: &mut Span, attributes: &mut Attributes) {
+        kept.kind = names::kind(attributes);
+        let usage = names::langfuse_usage(attributes);
+        let identity = |name: String| cut(self.policy.redaction.identity(&name), WORD_BYTES);
+        kept.user = attributes.take_text(names::USER).map(identity);
+        kept.session = attributes.take_text(names::SESSION).map(identity);
+        kept.model = attributes.take_text(names::MODEL).map(|model| self.word(&model));
+        kept.provider = attributes.take_text(names::PROVIDER).map(|provider| self.word(&provider));
+        kept.input_tokens = attributes.take_count(names::INPUT_TOKENS).or(usage.0);
+        kept.output_tokens = attributes.take_count(names::OUTPUT_TOKENS).or(usage.1);
+        if let Some(name) = attributes.take_text(names::PROMPT) {
+            let version = attributes.take_count(names::PROMPT_VERSION);
+            let version = version.and_then(|version| u32::try_from(version).ok());
+            kept.prompt = Some((cut(name.into(), WORD_BYTES), version));
+        }
+    }
+
     /// Replaces what the project's rules name, before anything is cut, so that no half of it is left.
-    fn redact(
-        &self,
-        kept: &mut Span,
-        attributes: &mut Attributes,
-        events: &mut [Told],
-        status: &mut proto::Status,
-    ) {
+    fn redact(&self, attributes: &mut Attributes, events: &mut [Told], status: &mut proto::Status) {
         let redaction = &self.policy.redaction;
         if redaction.is_empty() {
             return;
         }
-        redaction.replace_identity(&mut kept.user);
-        redaction.replace_identity(&mut kept.session);
-        kept.name = redaction.text(&kept.name).into();
         status.message = redaction.said(Cow::Borrowed(&status.message)).into_owned();
         attributes.values_mut().for_each(|value| redaction.value(value));
-        events
-            .iter_mut()
-            .flat_map(|event| event.attributes.values_mut())
-            .for_each(|value| redaction.value(value));
+        for event in events {
+            event.name = redaction.text(&event.name).into_owned();
+            event.attributes.values_mut().for_each(|value| redaction.value(value));
+        }
+    }
+
+    /// A name, a model and the like: redacted, then cut.
+    fn word(&self, text: &str) -> Box<str> {
+        cut(self.policy.redaction.text(text), WORD_BYTES)
+    }
+
+    /// What is kept of a resource or a scope.
+    fn origin_of(&self, mut attributes: Map<String, Value>) -> Map<String, Value> {
+        attributes.values_mut().for_each(|value| self.policy.redaction.value(value));
+        let text = Value::Object(attributes).to_string();
+        serde_json::from_str(&shortened(without_media(&text), ORIGIN_BYTES)).unwrap_or_default()
     }
 }
 
@@ -240,22 +283,6 @@ impl Told {
     }
 }
 
-/// What the span is about.
-fn describe(kept: &mut Span, attributes: &mut Attributes) {
-    kept.kind = names::kind(attributes);
-    let usage = names::langfuse_usage(attributes);
-    kept.model = attributes.take_text(names::MODEL).map(word);
-    kept.provider = attributes.take_text(names::PROVIDER).map(word);
-    kept.user = attributes.take_text(names::USER).map(word);
-    kept.session = attributes.take_text(names::SESSION).map(word);
-    kept.input_tokens = attributes.take_count(names::INPUT_TOKENS).or(usage.0);
-    kept.output_tokens = attributes.take_count(names::OUTPUT_TOKENS).or(usage.1);
-    if let Some(name) = attributes.take_text(names::PROMPT) {
-        let version = attributes.take_count(names::PROMPT_VERSION);
-        kept.prompt = Some((word(name), version.and_then(|version| u32::try_from(version).ok())));
-    }
-}
-
 /// How the span ended.
 fn conclude(kept: &mut Span, status: proto::Status, attributes: &mut Attributes, events: &[Told]) {
     let level = attributes.get("langfuse.observation.level").and_then(Value::as_str);
@@ -267,7 +294,7 @@ fn conclude(kept: &mut Span, status: proto::Status, attributes: &mut Attributes,
     if message.is_none() && kept.failed {
         message = events.iter().rev().find_map(thrown);
     }
-    kept.status_message = message.map(|message| cut(message, MESSAGE_BYTES));
+    kept.status_message = message.map(|message| cut(message.into(), MESSAGE_BYTES));
 }
 
 fn thrown(event: &Told) -> Option<String> {
@@ -289,8 +316,8 @@ fn said(kept: &mut Span, attributes: &mut Attributes, events: &[Told]) {
         input = input.or(told.0);
         output = output.or(told.1);
     }
-    kept.input = input.map(|text| cut(bare(text), SAID_BYTES));
-    kept.output = output.map(|text| cut(bare(text), SAID_BYTES));
+    kept.input = input.map(|text| cut(bare(text).into(), SAID_BYTES));
+    kept.output = output.map(|text| cut(bare(text).into(), SAID_BYTES));
 }
 
 /// A text with its media replaced, whether it is JSON or not.
@@ -334,15 +361,11 @@ fn otel_kind(kind: i32) -> Option<&'static str> {
     }
 }
 
-fn word(text: String) -> Box<str> {
-    cut(text, WORD_BYTES)
-}
-
 /// The beginning of a text that is too long.
-fn cut(mut text: String, bytes: usize) -> Box<str> {
-    if text.len() > bytes {
-        text.truncate(text.floor_char_boundary(bytes));
-        text.push('…');
+fn cut(text: Cow<'_, str>, bytes: usize) -> Box<str> {
+    if text.len() <= bytes {
+        return text.into();
     }
-    text.into()
+    let end = text.floor_char_boundary(bytes);
+    format!("{}…", text.get(..end).unwrap_or_default()).into()
 }

@@ -1,6 +1,8 @@
 //! OTLP's JSON form, read as exporters write it rather than as the specification says: ids in hex or base64, 64-bit
 //! integers as strings or numbers, enums as numbers or names, unknown fields ignored.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
@@ -11,11 +13,12 @@ use opentelemetry_proto::tonic::common::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
-use serde::Deserialize;
+use serde::de::{self, Error as _, SeqAccess};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::wire::{Malformed, Origin, Reason, Visitor};
+use super::wire::{Malformed, Reason, Visitor, check_origin};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -25,7 +28,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[derive(Deserialize)]
 struct Request<'a> {
     #[serde(borrow, alias = "resource_spans", rename = "resourceSpans")]
-    resource_spans: Option<Vec<ResourceSpans<'a>>>,
+    resource_spans: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -33,7 +36,7 @@ struct ResourceSpans<'a> {
     #[serde(borrow)]
     resource: Option<&'a RawValue>,
     #[serde(borrow, alias = "scope_spans", rename = "scopeSpans")]
-    scope_spans: Option<Vec<ScopeSpans<'a>>>,
+    scope_spans: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -41,30 +44,84 @@ struct ScopeSpans<'a> {
     #[serde(borrow)]
     scope: Option<&'a RawValue>,
     #[serde(borrow)]
-    spans: Option<Vec<&'a RawValue>>,
+    spans: Option<&'a RawValue>,
 }
 
 /// Walks over every span of a request.
 pub(super) fn read(body: &[u8], visitor: &mut dyn Visitor) -> Result<(), Malformed> {
-    let request: Request<'_> = serde_json::from_slice(body).map_err(|error| Malformed(error.to_string()))?;
-    for resource_spans in request.resource_spans.unwrap_or_default() {
-        let resource = resource_of(&parse(resource_spans.resource)?);
-        for scope_spans in resource_spans.scope_spans.unwrap_or_default() {
-            let scope = scope_of(&parse(scope_spans.scope)?);
-            visitor.origin(Origin { resource: resource.clone(), scope });
-            for span in scope_spans.spans.unwrap_or_default() {
-                if visitor.admits(span.get().len()) {
-                    visitor.span(parse(Some(span)).map_err(|error| error.0.into()).and_then(|s| span_of(&s)));
-                }
-            }
+    let request: Request<'_> = serde_json::from_slice(body)?;
+    each(request.resource_spans, |resource_spans| {
+        let resource_spans: ResourceSpans<'_> = serde_json::from_str(resource_spans.get())?;
+        let mut resource = Some(resource_spans.resource.unwrap_or(RawValue::NULL));
+        each(resource_spans.scope_spans, |scope_spans| {
+            let scope_spans = serde_json::from_str(scope_spans.get())?;
+            read_scope(&scope_spans, &mut resource, visitor)
+        })
+    })
+}
+
+/// `resource` is there until it was told.
+fn read_scope(
+    scope_spans: &ScopeSpans<'_>,
+    resource: &mut Option<&RawValue>,
+    visitor: &mut dyn Visitor,
+) -> Result<(), Malformed> {
+    let mut scope = Some(scope_spans.scope.unwrap_or(RawValue::NULL));
+    each(scope_spans.spans, |span| {
+        if !visitor.admits(span.get().len()) {
+            return Ok(());
         }
-    }
+        if let Some(resource) = resource.take() {
+            visitor.resource(resource_of(&origin(resource)?));
+        }
+        if let Some(scope) = scope.take() {
+            visitor.scope(scope_of(&origin(scope)?));
+        }
+        visitor.span(parse(span).map_err(|error| error.0.into()).and_then(|span| span_of(&span)));
+        Ok(())
+    })
+}
+
+/// Visits the elements of a list one after the other: a list of millions is never in memory.
+fn each<'a>(
+    list: Option<&'a RawValue>,
+    visit: impl FnMut(&'a RawValue) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let Some(list) = list else { return Ok(()) };
+    serde_json::Deserializer::from_str(list.get()).deserialize_seq(Elements(visit))?;
     Ok(())
 }
 
-fn parse(raw: Option<&RawValue>) -> Result<Value, Malformed> {
-    let Some(raw) = raw else { return Ok(Value::Null) };
-    serde_json::from_str(raw.get()).map_err(|error| Malformed(error.to_string()))
+struct Elements<F>(F);
+
+impl<'a, F: FnMut(&'a RawValue) -> Result<(), Malformed>> de::Visitor<'a> for Elements<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(element) = list.next_element()? {
+            (self.0)(element).map_err(|malformed| A::Error::custom(malformed.0))?;
+        }
+        Ok(())
+    }
+}
+
+impl From<serde_json::Error> for Malformed {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn parse(raw: &RawValue) -> Result<Value, Malformed> {
+    Ok(serde_json::from_str(raw.get())?)
+}
+
+fn origin(raw: &RawValue) -> Result<Value, Malformed> {
+    check_origin(raw.get().len())?;
+    parse(raw)
 }
 
 fn resource_of(value: &Value) -> Resource {

@@ -13,6 +13,9 @@ use prost::Message;
 use super::json;
 use super::scan::Fields;
 
+/// The largest resource or scope, as it is encoded.
+const ORIGIN_BYTES_MAX: usize = 256 << 10;
+
 /// How OTLP messages are written on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -53,25 +56,19 @@ impl From<prost::DecodeError> for Malformed {
     }
 }
 
-/// What the spans that follow have in common.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Origin {
-    /// Who reports.
-    pub(super) resource: Resource,
-    /// Which library of it.
-    pub(super) scope: InstrumentationScope,
-}
-
 /// Why one span is not taken.
 pub(super) type Reason = Cow<'static, str>;
 
 /// Takes the spans of a request one after the other; an odd one comes as the reason why it cannot be read.
 pub(super) trait Visitor {
-    /// Called for each resource and scope, before their spans.
-    fn origin(&mut self, origin: Origin);
     /// Whether a span of so many bytes should be decoded at all.
     fn admits(&mut self, bytes: usize) -> bool;
-    /// Called for each span.
+    /// Called before the first span of a resource that was admitted. Those without any are not decoded: there may be
+    /// millions.
+    fn resource(&mut self, resource: Resource);
+    /// Likewise for each scope of a resource.
+    fn scope(&mut self, scope: InstrumentationScope);
+    /// Called for each span that was admitted.
     fn span(&mut self, span: Result<proto::Span, Reason>);
 }
 
@@ -86,21 +83,45 @@ pub(super) fn read(encoding: Encoding, body: &[u8], visitor: &mut dyn Visitor) -
 fn read_protobuf(body: &[u8], visitor: &mut dyn Visitor) -> Result<(), Malformed> {
     for resource_spans in Fields::of(body).messages(1) {
         let resource_spans = resource_spans?;
-        let resource = last(resource_spans, 1)?.map(Resource::decode).transpose()?.unwrap_or_default();
+        let mut resource = Some(last(resource_spans, 1)?.unwrap_or_default());
         for scope_spans in Fields::of(resource_spans).messages(2) {
-            let scope_spans = scope_spans?;
-            let scope =
-                last(scope_spans, 1)?.map(InstrumentationScope::decode).transpose()?.unwrap_or_default();
-            visitor.origin(Origin { resource: resource.clone(), scope });
-            for span in Fields::of(scope_spans).messages(2) {
-                let span = span?;
-                if visitor.admits(span.len()) {
-                    visitor.span(proto::Span::decode(span).map_err(|error| Reason::from(error.to_string())));
-                }
-            }
+            read_scope(scope_spans?, &mut resource, visitor)?;
         }
     }
     Ok(())
+}
+
+/// `resource` is there until it was told.
+fn read_scope(
+    scope_spans: &[u8],
+    resource: &mut Option<&[u8]>,
+    visitor: &mut dyn Visitor,
+) -> Result<(), Malformed> {
+    let mut scope = Some(last(scope_spans, 1)?.unwrap_or_default());
+    for span in Fields::of(scope_spans).messages(2) {
+        let span = span?;
+        if !visitor.admits(span.len()) {
+            continue;
+        }
+        if let Some(resource) = resource.take() {
+            check_origin(resource.len())?;
+            visitor.resource(Resource::decode(resource)?);
+        }
+        if let Some(scope) = scope.take() {
+            check_origin(scope.len())?;
+            visitor.scope(InstrumentationScope::decode(scope)?);
+        }
+        visitor.span(proto::Span::decode(span).map_err(|error| Reason::from(error.to_string())));
+    }
+    Ok(())
+}
+
+/// Refuses a resource or a scope that would fill the memory once it is decoded.
+pub(super) fn check_origin(bytes: usize) -> Result<(), Malformed> {
+    if bytes <= ORIGIN_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Malformed(format!("a resource or scope has {bytes} bytes, the limit is {ORIGIN_BYTES_MAX}")))
 }
 
 /// The last message in field `number`: as protobuf has it, the last one counts.

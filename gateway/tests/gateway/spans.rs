@@ -159,6 +159,8 @@ async fn an_exporter_is_sent_away_for_a_while_when_there_is_no_room() {
     let answer = post(&weir, "/v1/traces").json(&export(&[span(1)])).send().await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, "5"));
     assert!(spans(&weir).await.is_empty());
+    // Each try would count them again.
+    assert!(!weir.app().metrics.text().contains("weir_spans_received_total{result=\"kept\"} 1"));
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ pub(super) fn failed(message: &str) -> Status {
     Status { code: 2, message: message.to_owned() }
 }
 
-fn pairs(attributes: &[(&str, Value)]) -> Vec<KeyValue> {
+pub(super) fn pairs(attributes: &[(&str, Value)]) -> Vec<KeyValue> {
     let pair = |(key, value): &(&str, Value)| KeyValue {
         key: (*key).to_owned(),
         value: Some(any(value)),

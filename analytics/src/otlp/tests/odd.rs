@@ -1,13 +1,25 @@
 //! Odd, oversized and broken exports, and random ones.
 
-use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use prost::Message as _;
 use serde_json::{Value, json};
 
 use super::given::{self, NOW, exported, json_export, one, request, span, with};
+use crate::otlp::wire::{self, Reason, Visitor};
 use crate::otlp::{Encoding, SPAN_BYTES_MAX, SPANS_MAX, Taken, ingest};
 use crate::policy::Policy;
+
+fn written(encoding: Encoding, request: &ExportTraceServiceRequest) -> Vec<u8> {
+    match encoding {
+        Encoding::Protobuf => request.encode_to_vec(),
+        Encoding::Json => serde_json::to_vec(request).unwrap(),
+    }
+}
 
 fn taken(encoding: Encoding, body: &[u8]) -> Taken {
     ingest(encoding, body, "p", &Policy::default(), NOW).unwrap()
@@ -27,7 +39,7 @@ fn a_span_without_sound_ids_or_times_is_rejected_alone() {
             with(|span| span.start_time_unix_nano = (NOW.micros() + day_us + 1) as u64 * 1_000),
             "set the clock",
         ),
-        (with(|span| span.name = "x".repeat(SPAN_BYTES_MAX)), "bytes for one span"),
+        (with(|span| span.name = "x".repeat(SPAN_BYTES_MAX)), "MiB for one span"),
     ] {
         let taken = taken(Encoding::Protobuf, &exported(vec![given, span(&[])]));
         assert_eq!((taken.spans.len(), taken.rejected.spans()), (1, 1), "{why}");
@@ -65,6 +77,76 @@ fn a_flood_of_tiny_spans_is_counted_and_not_decoded() {
     let flood = taken(Encoding::Protobuf, &exported(vec![span(&[]); SPANS_MAX + 5]));
     assert_eq!((flood.spans.len(), flood.rejected.spans()), (SPANS_MAX, 5));
     assert!(flood.rejected.message().contains("smaller batches"));
+}
+
+/// Counts what it is told.
+#[derive(Default)]
+struct Told {
+    resources: u32,
+    scopes: u32,
+    spans: u32,
+}
+
+impl Visitor for Told {
+    fn admits(&mut self, bytes: usize) -> bool {
+        bytes > 900
+    }
+    fn resource(&mut self, _: Resource) {
+        self.resources += 1;
+    }
+    fn scope(&mut self, _: InstrumentationScope) {
+        self.scopes += 1;
+    }
+    fn span(&mut self, _: Result<Span, Reason>) {
+        self.spans += 1;
+    }
+}
+
+// Two bytes are an empty scope: each used to cost a copy of the whole resource.
+#[test]
+fn a_resource_is_read_once_and_a_scope_only_for_spans_that_are_admitted() {
+    let long = with(|span| span.name = "x".repeat(1_000));
+    let mut request = request(vec![long.clone(), Span::default(), long]);
+    let scopes = &mut request.resource_spans[0].scope_spans;
+    let with_spans = scopes[0].clone();
+    scopes.extend(vec![ScopeSpans { spans: vec![Span::default()], ..with_spans.clone() }; 1_000]);
+    scopes.push(with_spans);
+    request.resource_spans.push(ResourceSpans::default());
+    for encoding in [Encoding::Protobuf, Encoding::Json] {
+        let mut told = Told::default();
+        wire::read(encoding, &written(encoding, &request), &mut told).unwrap();
+        assert_eq!((told.resources, told.scopes, told.spans), (1, 2, 4), "{encoding:?}");
+    }
+}
+
+#[test]
+fn a_resource_is_kept_short_beside_each_span_and_refused_when_it_is_huge() {
+    for encoding in [Encoding::Protobuf, Encoding::Json] {
+        let mut request = request(vec![span(&[("own", json!("o".repeat(20_000)))]); 3]);
+        let resource = request.resource_spans[0].resource.as_mut().unwrap();
+        resource.attributes.extend(given::pairs(&[("host.id", json!("r".repeat(100_000)))]));
+        let taken = taken(encoding, &written(encoding, &request));
+        for kept in taken.spans {
+            let rest: Value = serde_json::from_str(&kept.attributes.unwrap()).unwrap();
+            assert!(rest["resource"].to_string().len() < 5_000 && rest["resource"]["host.name"] == "h1");
+            assert_eq!(
+                (rest["own"].as_str().unwrap().len(), kept.service.as_deref()),
+                (20_000, Some("shop"))
+            );
+        }
+        let resource = request.resource_spans[0].resource.as_mut().unwrap();
+        resource.attributes.extend(given::pairs(&[("more", json!("r".repeat(200_000)))]));
+        let refused = ingest(encoding, &written(encoding, &request), "p", &Policy::default(), NOW);
+        assert!(refused.unwrap_err().0.contains("the limit is 262144"), "{encoding:?}");
+    }
+}
+
+#[test]
+fn what_one_request_puts_into_memory_has_a_limit() {
+    let taken =
+        taken(Encoding::Protobuf, &exported(vec![span(&[("input.value", json!("x".repeat(1 << 20)))]); 40]));
+    assert_eq!((taken.spans.len(), taken.rejected.spans()), (31, 9));
+    assert!(taken.bytes <= 32 << 20 && taken.rejected.message().contains("32 MiB"), "{}", taken.bytes);
 }
 
 #[test]
