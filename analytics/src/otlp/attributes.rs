@@ -43,23 +43,25 @@ impl Attributes {
 
     /// Removes `prefix.0.role`, `prefix.0.content` and the like, and puts them together as one value.
     pub(super) fn take_numbered(&mut self, prefix: &str) -> Option<Value> {
-        let below = |key: &str| {
-            let rest = key.strip_prefix(prefix)?.strip_prefix('.')?;
-            rest.starts_with(|first: char| first.is_ascii_digit()).then(|| rest.to_owned())
-        };
-        let keys: Vec<_> = self.0.keys().filter_map(|key| Some((key.clone(), below(key)?))).collect();
-        let mut tree = Map::new();
-        for (key, path) in keys {
-            if let Some(value) = self.0.shift_remove(&key) {
-                plant(&mut tree, &path, value);
+        if !self.0.keys().any(|key| numbered(key, prefix).is_some()) {
+            return None;
+        }
+        let (mut tree, mut rest) = (Map::new(), Map::new());
+        // All in one go: each removal would move all that stand behind.
+        for (key, value) in std::mem::take(&mut self.0) {
+            if let Some(path) = numbered(&key, prefix) {
+                plant(&mut tree, path, value);
+            } else {
+                rest.insert(key, value);
             }
         }
-        (!tree.is_empty()).then(|| listed(Value::Object(tree)))
+        self.0 = rest;
+        Some(listed(Value::Object(tree)))
     }
 
-    /// Keeps only what `keep` says, by name.
-    pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        self.0.retain(|name, _| keep(name));
+    /// Keeps only what `keep` says.
+    pub(super) fn retain(&mut self, keep: impl Fn(&str, &Value) -> bool) {
+        self.0.retain(|name, value| keep(name, value));
     }
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {

@@ -158,11 +158,13 @@ impl Intake<'_> {
         if contents_too {
             said(&mut kept, &mut attributes, &events);
         } else {
-            attributes.retain(|name| !contents::is_content(name));
+            attributes.retain(contents::is_plain);
         }
         if self.policy.bodies != BodyPolicy::Off {
             kept.events = told(events, contents_too);
-            kept.attributes = self.rest(attributes, span.kind, &span.links);
+            let links =
+                span.links.into_iter().take(EVENTS_MAX).map(|told| link(told, contents_too)).collect();
+            kept.attributes = self.rest(attributes, span.kind, links);
         }
         Ok(kept)
     }
@@ -179,7 +181,7 @@ impl Intake<'_> {
     }
 
     /// What has no column of its own, with where it came from.
-    fn rest(&self, attributes: Attributes, kind: i32, links: &[span::Link]) -> Option<Box<str>> {
+    fn rest(&self, attributes: Attributes, kind: i32, links: Vec<Value>) -> Option<Box<str>> {
         let mut rest = attributes.into_object();
         let mut add = |name: &str, value: Value| {
             rest.entry(name).or_insert(value);
@@ -194,7 +196,7 @@ impl Intake<'_> {
             add("otel.kind", word.into());
         }
         if !links.is_empty() {
-            let mut links = links.iter().take(EVENTS_MAX).map(link).collect();
+            let mut links = Value::Array(links);
             self.policy.redaction.value(&mut links);
             add("links", links);
         }
@@ -256,7 +258,7 @@ fn told(events: Vec<Told>, contents_too: bool) -> Option<Box<str>> {
     let mut bytes = 2;
     for mut event in events {
         if !contents_too {
-            event.attributes.retain(|name, _| !contents::is_content(name));
+            event.attributes.retain(|name, value| contents::is_plain(name, value));
         }
         let text = json!({"name": event.name, "at": event.at, "attributes": event.attributes}).to_string();
         let text = shortened(without_media(&text), REST_BYTES / 4).into_owned();
@@ -342,8 +344,12 @@ fn parent(bytes: &[u8]) -> Result<Option<[u8; 8]>, Reason> {
     id(bytes, "its parent's id is not 8 bytes").map(Some)
 }
 
-fn link(link: &span::Link) -> Value {
-    json!({"trace_id": hex(&link.trace_id), "span_id": hex(&link.span_id), "attributes": object(link.attributes.clone())})
+fn link(link: span::Link, contents_too: bool) -> Value {
+    let mut attributes = object(link.attributes);
+    if !contents_too {
+        attributes.retain(|name, value| contents::is_plain(name, value));
+    }
+    json!({"trace_id": hex(&link.trace_id), "span_id": hex(&link.span_id), "attributes": attributes})
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -40,6 +40,15 @@ pub(super) fn event(name: &str, attributes: &[(&str, Value)]) -> span::Event {
     span::Event { time_unix_nano, name: name.to_owned(), attributes: pairs(attributes), ..Default::default() }
 }
 
+pub(super) fn link(attributes: &[(&str, Value)]) -> span::Link {
+    span::Link {
+        trace_id: vec![3; 16],
+        span_id: vec![4; 8],
+        attributes: pairs(attributes),
+        ..Default::default()
+    }
+}
+
 pub(super) fn failed(message: &str) -> Status {
     Status { code: 2, message: message.to_owned() }
 }
