@@ -101,7 +101,9 @@ impl Redaction {
             _ if self.is_empty() => {}
             Value::Null | Value::Bool(_) => {}
             Value::Number(number) => {
-                if let Some(changed) = number.as_u64().and_then(|whole| self.changed(&whole.to_string())) {
+                let whole = number.as_u64().map(|whole| whole.to_string());
+                let whole = whole.or_else(|| whole_double(number.as_f64()?));
+                if let Some(changed) = whole.and_then(|whole| self.changed(&whole)) {
                     *value = Value::String(changed);
                 }
             }
@@ -210,6 +212,11 @@ impl Redaction {
         let signs = Signs::of(raw);
         self.known.iter().any(|finder| finder.may_find(signs))
     }
+}
+
+/// A double without a fraction, as whole numbers are written: some exporters have no other numbers.
+fn whole_double(number: f64) -> Option<String> {
+    (number.fract() == 0.0 && (0.0..1e19).contains(&number)).then(|| format!("{number:.0}"))
 }
 
 /// Replaces what `pattern` matches; `None` when that is nothing.
