@@ -25,6 +25,9 @@ use crate::span::Span;
 use crate::store::Sink;
 use crate::{Settings, recorder::writer::Writer};
 
+/// The most spans that are queued together, in bytes; less where the queue is small.
+const PART_BYTES: usize = 1 << 20;
+
 /// Sees every call once, as it goes to the store, on the recorder's thread: it must not wait.
 pub trait Listener: Send + Sync {
     /// Looks at one call.
@@ -128,9 +131,16 @@ impl Recorder {
         answer(committed)
     }
 
-    /// Takes spans, all or none; the answer comes when they are committed, or at once when there is no room.
+    /// Takes spans, one part after the other, so that many of them leave the queue to calls; the answer comes when all
+    /// are committed, or as soon as there is no room for a part. Those before it are kept.
     pub fn keep(&self, spans: Vec<Span>) -> impl Future<Output = Result<(), NotCommitted>> + Send + use<> {
-        self.commit_item(Item::Spans(spans))
+        let recorder = self.clone();
+        async move {
+            for part in queue::parts(spans, (recorder.shared.queue_bytes / 4).min(PART_BYTES)) {
+                recorder.commit_item(Item::Spans(part)).await?;
+            }
+            Ok(())
+        }
     }
 
     /// Takes scores, all or none; the answer comes when they are committed, or at once when there is no room.

@@ -66,6 +66,26 @@ impl Item {
     }
 }
 
+/// Spans in parts of at most `bytes`, or of one span.
+pub(super) fn parts(spans: Vec<Span>, bytes: usize) -> Vec<Vec<Span>> {
+    let mut parts: Vec<Vec<Span>> = Vec::new();
+    let mut room = 0;
+    for span in spans {
+        let weight = span.weight();
+        match parts.last_mut() {
+            Some(part) if weight <= room => {
+                room -= weight;
+                part.push(span);
+            }
+            _ => {
+                room = bytes.saturating_sub(weight);
+                parts.push(vec![span]);
+            }
+        }
+    }
+    parts
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     #[default]
