@@ -23,7 +23,6 @@ pub(super) fn describe(pairs: &mut Pairs, tried: &Try<'_>) {
     prompt(pairs, record);
     if let Some(prompt) = &record.prompt {
         pairs.text("llm.prompt_template.version", &prompt.version.to_string());
-        pairs.some_text("llm.prompt_template.variables", tried.row.variables.as_deref());
     }
     if tried.bodies {
         contents(pairs, tried, embeds);
@@ -65,6 +64,9 @@ fn parameters(asked: &Asked<'_>) -> String {
 }
 
 fn contents(pairs: &mut Pairs, tried: &Try<'_>, embeds: bool) {
+    // What end users typed, mostly.
+    let variables = tried.row.variables.as_deref().filter(|_| tried.row.record.prompt.is_some());
+    pairs.some_text("llm.prompt_template.variables", variables);
     let asked = messages::asked(tried.row);
     if embeds {
         for (number, part) in asked.iter().flat_map(|message| &message.parts).enumerate() {

@@ -226,18 +226,45 @@ fn messages_of_the_responses_api_and_of_embeddings_are_read_too() {
 
 #[test]
 fn contents_leave_only_when_asked_for_and_kept() {
-    let record = call();
+    let record = Record { variables: Some(r#"{"question": "typed by ann"}"#.into()), ..call() };
     let policy = Policy { bodies: BodyPolicy::Metadata, ..Policy::default() };
     let kept_less = Row::new(&record, "n", &policy, false);
     let everything = Row::new(&record, "n", &Policy::default(), false);
     for names in [Names::Current, Names::Next, Names::OpenInference] {
         for (row, bodies) in [(&kept_less, true), (&everything, false)] {
             let text = format!("{:?}", Exporting { names, bodies }.spans(row));
-            for secret in ["Be brief", "Where is it?", "There.", "look"] {
+            let variables = if bodies { "no such text" } else { "typed by ann" };
+            for secret in ["Be brief", "Where is it?", "There.", "look", variables] {
                 assert!(!text.contains(secret), "{names:?} {secret}");
             }
         }
     }
+    let whole = format!("{:?}", with(Names::OpenInference).spans(&everything));
+    assert!(whole.contains("typed by ann"));
+}
+
+#[test]
+fn of_a_request_that_was_not_kept_only_numbers_are_told() {
+    let asked = json!({"temperature": 0.5, "stop": ["ann@example.com"], "service_tier": "tier-ann",
+        "reasoning_effort": "effort-ann", "reasoning": {"effort": "effort-ann"}, "encoding_format": "format-ann",
+        "previous_response_id": "resp-ann", "seed": 7, "response_format": {"type": "json_object"}});
+    let record = Record { request_body: asked.to_string().into(), ..call() };
+    for names in [Names::Current, Names::Next, Names::OpenInference] {
+        for bodies in [BodyPolicy::Metadata, BodyPolicy::Off] {
+            let policy = Policy { bodies, ..Policy::default() };
+            let text = format!("{:?}", with(names).spans(&Row::new(&record, "n", &policy, false)));
+            assert!(!text.contains("ann") && text.contains("0.5"), "{names:?} {text}");
+        }
+    }
+}
+
+#[test]
+fn long_texts_among_the_parameters_are_cut() {
+    let asked = json!({"stop": vec!["s".repeat(5_000); 100], "service_tier": "t".repeat(5_000)});
+    let record = Record { request_body: asked.to_string().into(), ..call() };
+    let served = spans(&record, Exporting::default()).remove(2).1;
+    assert_eq!(served["openai.request.service_tier"], "t".repeat(256));
+    assert_eq!(served["gen_ai.request.stop_sequences"], json!(vec!["s".repeat(256); 16]));
 }
 
 #[test]
