@@ -5,6 +5,11 @@ use serde_json::value::RawValue;
 
 use crate::row::Row;
 
+/// How much of a text among the parameters is told.
+const WORD_BYTES: usize = 256;
+/// How many stop sequences are told.
+const STOPS_MAX: usize = 16;
+
 /// What a model call was asked to do, beside its messages. What is not there, or not of its kind, is left out.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -30,19 +35,19 @@ pub(super) struct Asked<'a> {
     #[serde(deserialize_with = "lenient")]
     stop: Option<Stop>,
     #[serde(deserialize_with = "lenient")]
-    pub(super) reasoning_effort: Option<String>,
+    reasoning_effort: Option<String>,
     #[serde(deserialize_with = "lenient")]
     reasoning: Option<Reasoning>,
     #[serde(deserialize_with = "lenient")]
-    pub(super) previous_response_id: Option<String>,
+    previous_response_id: Option<String>,
     #[serde(deserialize_with = "lenient")]
     response_format: Option<Format>,
     #[serde(deserialize_with = "lenient")]
     text: Option<TextFormat>,
     #[serde(deserialize_with = "lenient")]
-    pub(super) service_tier: Option<String>,
+    service_tier: Option<String>,
     #[serde(deserialize_with = "lenient")]
-    pub(super) encoding_format: Option<String>,
+    encoding_format: Option<String>,
     #[serde(borrow)]
     pub(super) tools: Option<&'a RawValue>,
 }
@@ -81,14 +86,24 @@ where
 }
 
 impl<'a> Asked<'a> {
-    /// Of the request as it went upstream.
+    /// Of the request as it went upstream. What was not kept of it was not redacted: only its numbers are told.
     pub(super) fn of(row: &'a Row<'_>) -> Self {
-        let record = &*row.record;
-        let sent = || record.upstream_request_body.as_ref().unwrap_or(&record.request_body);
-        // What is stored is redacted.
         let stored = row.bodies.upstream_request.as_deref().or(row.bodies.request.as_deref());
-        let body = stored.unwrap_or_else(|| sent());
-        serde_json::from_slice(body).unwrap_or_default()
+        if let Some(stored) = stored {
+            return serde_json::from_slice(stored).unwrap_or_default();
+        }
+        let record = &*row.record;
+        let sent = record.upstream_request_body.as_ref().unwrap_or(&record.request_body);
+        Self {
+            stop: None,
+            reasoning_effort: None,
+            reasoning: None,
+            previous_response_id: None,
+            service_tier: None,
+            encoding_format: None,
+            tools: None,
+            ..serde_json::from_slice(sent).unwrap_or_default()
+        }
     }
 
     pub(super) fn max_tokens(&self) -> Option<u64> {
@@ -101,12 +116,24 @@ impl<'a> Asked<'a> {
             Some(Stop::One(stop)) => std::slice::from_ref(stop),
             Some(Stop::Many(stops)) => stops.as_slice(),
         };
-        stops.iter().map(String::as_str)
+        stops.iter().take(STOPS_MAX).map(|stop| word(stop))
     }
 
     pub(super) fn effort(&self) -> Option<&str> {
         let nested = self.reasoning.as_ref().and_then(|reasoning| reasoning.effort.as_deref());
-        self.reasoning_effort.as_deref().or(nested)
+        self.reasoning_effort.as_deref().or(nested).map(word)
+    }
+
+    pub(super) fn previous_response_id(&self) -> Option<&str> {
+        self.previous_response_id.as_deref().map(word)
+    }
+
+    pub(super) fn service_tier(&self) -> Option<&str> {
+        self.service_tier.as_deref().map(word)
+    }
+
+    pub(super) fn encoding_format(&self) -> Option<&str> {
+        self.encoding_format.as_deref().map(word)
     }
 
     /// `json` when the answer must be JSON.
@@ -118,4 +145,9 @@ impl<'a> Asked<'a> {
             _ => None,
         }
     }
+}
+
+/// The beginning of a text that is too long for a word.
+fn word(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(WORD_BYTES)).unwrap_or_default()
 }

@@ -41,7 +41,7 @@ pub(super) fn describe(pairs: &mut Pairs, tried: &Try<'_>, names: Names) {
     }
     if names == Names::Next {
         pairs.some_text("gen_ai.request.reasoning.level", asked.effort());
-        pairs.some_text("gen_ai.request.previous_response.id", asked.previous_response_id.as_deref());
+        pairs.some_text("gen_ai.request.previous_response.id", asked.previous_response_id());
     }
     prompt(pairs, record);
     if tried.bodies {
@@ -71,9 +71,9 @@ fn parameters(pairs: &mut Pairs, asked: &Asked<'_>, streaming: bool) {
     count("gen_ai.request.seed", asked.seed.and_then(|seed| u64::try_from(seed).ok()));
     count("gen_ai.request.choice.count", asked.n.filter(|choices| *choices != 1));
     pairs.texts("gen_ai.request.stop_sequences", asked.stops());
-    pairs.texts("gen_ai.request.encoding_formats", asked.encoding_format.as_deref().into_iter());
+    pairs.texts("gen_ai.request.encoding_formats", asked.encoding_format().into_iter());
     pairs.some_text("gen_ai.output.type", asked.output_type());
-    pairs.some_text("openai.request.service_tier", asked.service_tier.as_deref());
+    pairs.some_text("openai.request.service_tier", asked.service_tier());
     if streaming {
         pairs.flag("gen_ai.request.stream", true);
     }
