@@ -27,6 +27,9 @@ pub struct Report {
     pub from: Time,
     /// The latest start, itself excluded.
     pub to: Time,
+    /// Where this is set, `from` and `to` are about when calls ended, and those that took longer than this are left
+    /// out. A call is recorded when it ends: by their starts, the calls of the last minutes are never all there.
+    pub ended_within: Option<Duration>,
     /// What is measured; at least one.
     pub measures: Vec<Measured>,
     /// By what it is split.
@@ -36,6 +39,13 @@ pub struct Report {
     pub interval: Option<Duration>,
     /// The most rows; those with the most calls stay.
     pub limit: u32,
+}
+
+impl Report {
+    /// The earliest start of a call it is about.
+    pub(crate) fn started_from(&self) -> Time {
+        self.ended_within.map_or(self.from, |longest| self.from.minus(longest))
+    }
 }
 
 /// What is measured.

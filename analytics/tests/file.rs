@@ -445,6 +445,7 @@ async fn reported(store: &dyn Store) -> f64 {
         filter: query::parse("").unwrap(),
         from: Time(START.0 - 3_600_000_000),
         to: Time(START.0 + 3_600_000_000),
+        ended_within: None,
         measures: vec![Measured::Calls],
         group_by: Vec::new(),
         interval: None,

@@ -5,6 +5,7 @@ pub mod alert;
 pub mod webhook;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use analytics::Store;
 use config::Config;
@@ -18,6 +19,9 @@ use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
 use alert::Watch;
 use webhook::Courier;
+
+/// What a call may last beyond `limits.call_timeout`, until its end is on record.
+const RECORD_TIME: Duration = Duration::from_mins(1);
 
 /// The jobs, to be started or done by hand.
 #[derive(Clone)]
@@ -46,6 +50,7 @@ impl Jobs {
             metrics: Arc::clone(metrics),
             queued: Arc::clone(&queued),
             interval: config.alerts.interval,
+            longest_call: config.limits.call_timeout + RECORD_TIME,
             // Two nodes may have been given one name: a lease is a process's.
             holder: format!("{}/{}", config.node, vocab::Id::<vocab::id::Event>::new(clock)),
         };

@@ -22,6 +22,9 @@ use super::sql::Sql;
 use crate::report::{Group, Measured, Report, Table, TableRow};
 use crate::store::{Cursor, QueryError};
 
+/// When a call ended, in microseconds.
+const ENDED: &str = "(toUnixTimestamp64Micro(started_at) + toInt64(duration_us))";
+
 /// One row of an answer: its bucket, its group, how many calls, and the numbers.
 #[derive(Row, Deserialize)]
 struct Line {
@@ -66,9 +69,10 @@ impl Line {
 
 /// A statement over the calls themselves.
 fn over_calls(report: &Report) -> Sql {
-    let scope = scope(report, report.from, report.to);
+    let scope = scope(report, report.started_from(), report.to);
     let conditions = Conditions::of(&report.filter, report.project.as_deref());
-    let mut sql = begin(report, "toUnixTimestamp64Micro(started_at)", "count()", measures::of_calls);
+    let time = if report.ended_within.is_some() { ENDED } else { "toUnixTimestamp64Micro(started_at)" };
+    let mut sql = begin(report, time, "count()", measures::of_calls);
     sql.push(" FROM calls");
     for (n, measure) in report.measures.iter().enumerate() {
         if let Measured::Score(name) = measure {
@@ -76,6 +80,11 @@ fn over_calls(report: &Report) -> Sql {
         }
     }
     sql.push(" WHERE ").append(&scope.matching(&conditions));
+    if let Some(longest) = report.ended_within {
+        sql.push(" AND ").push(ENDED).push(" >= ").int(report.from.micros());
+        sql.push(" AND ").push(ENDED).push(" < ").int(report.to.micros());
+        sql.push(" AND duration_us <= ").int(i64::try_from(longest.as_micros()).unwrap_or(i64::MAX));
+    }
     end(&mut sql, report);
     sql
 }

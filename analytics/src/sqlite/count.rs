@@ -32,6 +32,7 @@ pub(super) fn count(reader: &mut Reader, search: &Search, clock: &Clock) -> rusq
         filter: search.filter.clone(),
         from: search.from.unwrap_or(Time(i64::MIN)),
         to: search.to.unwrap_or(Time(i64::MAX)),
+        ended_within: None,
         measures: vec![Measured::Calls],
         group_by: Vec::new(),
         interval: None,

@@ -78,6 +78,7 @@ impl Making<'_> {
     ) -> rusqlite::Result<bool> {
         let (from, to) = (self.report.from.micros(), self.report.to.micros());
         let Some((rollup, whole_from, whole_to)) = whole_buckets(db, self.report)? else {
+            let from = self.report.started_from().micros();
             return self.walk(db, unpacker, late, (from, to, Which::All));
         };
         self.add_rollup(db, rollup, whole_from, whole_to)?;
@@ -104,8 +105,8 @@ impl Making<'_> {
         let Self { report, plan, scores, tally } = self;
         let walk = Walk { plan, wanted: Wanted::between(from, to), which };
         walk.run(db, unpacker, late, |call| {
-            let started = call.fields.int(Column::StartedAt).unwrap_or_default();
-            tally.begin(bucket(started, report.interval));
+            let Some(time) = time_of(report, call) else { return Ok(()) };
+            tally.begin(bucket(time, report.interval));
             each_group(tally, &report.group_by, call, &mut |cell| {
                 cell.add_call(&call.fields, 1);
                 cell.scores.resize(scores.len(), (0.0, 0));
@@ -148,6 +149,16 @@ impl Making<'_> {
         };
         Table { rows: cells.into_iter().map(row).collect(), complete, truncated }
     }
+}
+
+/// The time a call is counted by; `None` when it is not within the report's.
+fn time_of(report: &Report, call: &Stored<'_>) -> Option<i64> {
+    let started = call.fields.int(Column::StartedAt).unwrap_or_default();
+    let Some(longest) = report.ended_within else { return Some(started) };
+    let took = call.fields.int(Column::DurationUs).unwrap_or_default();
+    let ended = started.saturating_add(took);
+    let is_within = (report.from.micros()..report.to.micros()).contains(&ended);
+    (is_within && i128::from(took) <= longest.as_micros().cast_signed()).then_some(ended)
 }
 
 /// When the bucket of a time begins; 0 when all of the time is one.
@@ -287,7 +298,11 @@ fn rollup_for(report: &Report) -> Option<&'static Rollup> {
             && filters_by(rollup, &report.filter)
     };
     let scored = report.measures.iter().any(|measure| matches!(measure, Measured::Score(_)));
-    if scored { None } else { [&rollup::HOUR, &rollup::DAY].into_iter().find(fits) }
+    if scored || report.ended_within.is_some() {
+        None
+    } else {
+        [&rollup::HOUR, &rollup::DAY].into_iter().find(fits)
+    }
 }
 
 fn groups_by(rollup: &Rollup, group: &Group) -> bool {

@@ -161,6 +161,7 @@ macro_rules! conformance {
                 what_is_not_known_is_null_in_a_report_and_not_zero
                 a_report_averages_the_scores_given_to_its_calls
                 a_report_keeps_the_rows_with_the_most_calls
+                a_report_may_be_about_when_calls_ended
                 a_report_about_nothing_has_no_rows
                 a_report_is_about_what_is_left_after_deleting
             }

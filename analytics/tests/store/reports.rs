@@ -40,6 +40,7 @@ fn report(text: &str, group_by: &[Group]) -> Report {
         filter: query::parse(text).unwrap(),
         from: at(-HOUR * 24 * 365),
         to: at(HOUR * 24 * 365),
+        ended_within: None,
         measures: MEASURES.to_vec(),
         group_by: group_by.to_vec(),
         interval: None,
@@ -271,6 +272,32 @@ pub(crate) async fn a_report_keeps_the_rows_with_the_most_calls(store: &dyn Stor
     assert_eq!(rows, [("user-19", 20.0), ("user-18", 19.0), ("user-17", 18.0)]);
     let table = store.report(Report { limit: 20, ..report }).await.unwrap();
     assert!(!table.truncated && table.rows.len() == 20);
+}
+
+// What hangs ends long after it began: by their starts, alerts never saw such calls.
+pub(crate) async fn a_report_may_be_about_when_calls_ended(store: &dyn Store) {
+    let took = |n, started, seconds: u64| Record {
+        started: at(started),
+        duration_us: seconds * 1_000_000,
+        ..call(n)
+    };
+    append(store, &[took(0, 0, 300), took(1, 290, 1), took(2, 250, 100), took(3, 180, 20), took(4, 300, 20)]);
+    store.settle().await.unwrap();
+    let report = Report { from: at(200), to: at(320), measures: vec![Measured::Calls], ..report("", &[]) };
+    let calls = async |report: &Report| -> Vec<_> {
+        let table = store.report(report.clone()).await.unwrap();
+        assert!(table.complete);
+        table.rows.into_iter().map(|row| (row.bucket, row.values[0].unwrap())).collect()
+    };
+    assert_eq!(calls(&report).await, [(None, 3.0)]);
+    let ended = Report { ended_within: Some(Duration::from_mins(10)), ..report };
+    // From 200 on, 320 excluded: all but the third and the last.
+    assert_eq!(calls(&ended).await, [(None, 3.0)]);
+    let minutes = Report { interval: Some(Duration::from_mins(1)), ..ended.clone() };
+    let bucket = |seconds| Some(at(seconds));
+    assert_eq!(calls(&minutes).await, [(bucket(180), 1.0), (bucket(240), 1.0), (bucket(300), 1.0)]);
+    let short = Report { ended_within: Some(Duration::from_secs(20)), ..ended };
+    assert_eq!(calls(&short).await, [(None, 2.0)], "the one that took longer is left out");
 }
 
 pub(crate) async fn a_report_about_nothing_has_no_rows(store: &dyn Store) {

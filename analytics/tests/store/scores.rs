@@ -58,6 +58,7 @@ pub(crate) async fn a_score_given_twice_is_there_once(store: &dyn Store) {
         filter: query::parse("").unwrap(),
         from: at(0),
         to: at(5),
+        ended_within: None,
         interval: None,
         group_by: Vec::new(),
         measures: vec![Measured::Score("helpful".into())],

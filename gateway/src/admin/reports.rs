@@ -143,6 +143,7 @@ impl ReportBody {
             filter: query::parse(self.q.as_deref().unwrap_or_default())?,
             from,
             to,
+            ended_within: None,
             measures: list("measures", &self.measures, 1..=MEASURES)?,
             group_by: list::<Group>("group_by", &self.group_by, 0..=GROUPS)?,
             interval: self.interval.as_deref().map(|text| interval(text, span)).transpose()?,

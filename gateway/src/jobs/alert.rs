@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 
 pub use judge::{Seen, Verdict};
-pub use reading::{Reading, Sight};
+pub use reading::{Reading, Sight, Watched};
 
 /// What the lease of whoever judges is called.
 const LEASE: &str = "alerts";
@@ -36,6 +36,8 @@ pub struct Watch {
     pub(super) metrics: Arc<Metrics>,
     pub(super) queued: Arc<Notify>,
     pub(super) interval: Duration,
+    /// How long a call may last until it is recorded.
+    pub(super) longest_call: Duration,
     pub(super) holder: String,
 }
 
@@ -93,7 +95,8 @@ impl Watch {
     /// Measures what a rule watches, for the groups there are and those in `before`, and changes nothing.
     pub async fn look(&self, alert: &Alert, before: &[GroupState]) -> Result<Sight, String> {
         let reading = Reading::of(&alert.rule).map_err(|refusal| refusal.message().to_owned())?;
-        let asked = reading.take(&*self.store, &alert.project, self.clock.now(), before).await;
+        let watched = Watched { project: &alert.project, longest: self.longest_call };
+        let asked = reading.take(&*self.store, watched, self.clock.now(), before).await;
         asked.map_err(|error| error.to_string())
     }
 

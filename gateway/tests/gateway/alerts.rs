@@ -107,6 +107,26 @@ async fn errors_fire_once_and_are_over_once() {
     assert_eq!(it.receiver.calls(), 2);
 }
 
+// Calls are recorded when they end: by their starts, those that hang for longer than a window were in none.
+#[tokio::test]
+async fn calls_that_last_longer_than_the_window_count_when_they_end() {
+    let it = Scene::open().await;
+    it.watch(json!({"condition": errors_above(0.5)})).await;
+    let (late, hold) = Reply::error(400, "invalid_request_error", "bad", "no").held();
+    it.weir.provider.will(late);
+    let asked = ask();
+    let (answer, ()) = tokio::join!(it.weir.chat(&asked), async {
+        it.weir.provider.arrived(1).await;
+        it.clock.advance(Duration::from_mins(9));
+        hold.release();
+    });
+    it.weir.record_of(&answer).await;
+    it.clock.advance(Duration::from_secs(1));
+    it.weir.app().store.settle().await.unwrap();
+    it.judge().await;
+    assert_eq!(it.told(1).await[0]["type"], "alert.firing");
+}
+
 #[tokio::test]
 async fn two_nodes_on_one_registry_tell_once() {
     let it = Scene::open().await;

@@ -33,6 +33,7 @@ impl Rollup {
         [Self::Model, Self::Prompt].into_iter().find(|rollup| {
             whole
                 && measured
+                && report.ended_within.is_none()
                 && report.group_by.iter().all(|group| rollup.keeps(group))
                 && report.filter.terms.iter().all(|term| rollup.condition(term).is_some())
         })

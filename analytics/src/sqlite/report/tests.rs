@@ -56,6 +56,7 @@ fn report(text: &str, group_by: &[Group], hours: Option<u64>) -> Report {
         filter: query::parse(text).unwrap(),
         from: Time(START.0 + 5 * HOUR + 17),
         to: Time(START.0 + 40 * HOUR + 1),
+        ended_within: None,
         measures: vec![
             Measured::Calls,
             Measured::ErrorRate,

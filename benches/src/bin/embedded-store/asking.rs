@@ -113,6 +113,7 @@ impl Asking<'_> {
                 // Cut off in the middle of an hour, as dashboards do.
                 from: Time(START.0 + 1_234_567_890),
                 to: Time(START.0 + WEEK_US as i64 + 1_234_567_890),
+                ended_within: None,
                 measures: vec![
                     Measured::Calls,
                     Measured::ErrorRate,

@@ -18,6 +18,18 @@ use crate::refusal::{Kind, Refusal};
 
 /// How long one report may take.
 const REPORT_TIME: Duration = Duration::from_secs(20);
+/// Windows up to this long count calls by when they ended, which is when they are recorded: a call that hangs began
+/// long before, and would be in none of them. In longer windows that is little, and roll-ups serve them by starts.
+const BY_END_MOST: Duration = Duration::from_hours(1);
+
+/// The calls rules are about.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched<'a> {
+    /// Whose.
+    pub project: &'a Arc<str>,
+    /// How long one may last.
+    pub longest: Duration,
+}
 
 /// A rule whose words were understood.
 pub struct Reading<'r> {
@@ -62,16 +74,16 @@ impl<'r> Reading<'r> {
     pub async fn take(
         &self,
         store: &dyn Store,
-        project: &Arc<str>,
+        watched: Watched<'_>,
         now: Time,
         before: &[GroupState],
     ) -> Result<Sight, QueryError> {
         let from = self.from(now);
-        let (current, mut cut) = self.report(store, project, [from, now]).await?;
+        let (current, mut cut) = self.report(store, watched, [from, now]).await?;
         let earlier = match &self.rule.condition {
             Condition::Change { window_seconds, .. } => {
                 let window = Duration::from_secs((*window_seconds).into());
-                let (earlier, cut_too) = self.report(store, project, [from.minus(window), from]).await?;
+                let (earlier, cut_too) = self.report(store, watched, [from.minus(window), from]).await?;
                 cut |= cut_too;
                 earlier
             }
@@ -100,17 +112,28 @@ impl<'r> Reading<'r> {
         }
     }
 
+    /// Whether calls count by when they ended.
+    const fn counts_by_end(&self) -> bool {
+        match &self.rule.condition {
+            Condition::Threshold { window_seconds, .. } | Condition::Change { window_seconds, .. } => {
+                *window_seconds as u64 <= BY_END_MOST.as_secs()
+            }
+            Condition::Cost { per, .. } => matches!(per, Period::Hour),
+        }
+    }
+
     async fn report(
         &self,
         store: &dyn Store,
-        project: &Arc<str>,
+        watched: Watched<'_>,
         [from, to]: [Time; 2],
     ) -> Result<(Found, bool), QueryError> {
         let report = Report {
-            project: Some(Arc::clone(project)),
+            project: Some(Arc::clone(watched.project)),
             filter: self.filter.clone(),
             from,
             to,
+            ended_within: self.counts_by_end().then_some(watched.longest),
             measures: vec![Measured::Calls, self.measured.clone()],
             group_by: self.group_by.clone(),
             interval: None,
