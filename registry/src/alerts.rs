@@ -104,7 +104,7 @@ const PAGE: &str =
 const DUE: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM alert WHERE enabled = TRUE AND (evaluated_us IS NULL OR evaluated_us <= $1)
+    " FROM alert WHERE enabled = TRUE AND (evaluated_us IS NULL OR evaluated_us <= $1 OR evaluated_us > $2)
      ORDER BY evaluated_us NULLS FIRST, id LIMIT 10000"
 );
 
@@ -158,7 +158,7 @@ impl Registry {
 
     /// Rules of all projects that were evaluated at `before` the latest, or never.
     pub async fn due_alerts(&self, before: Time) -> Result<Vec<Alert>> {
-        let rows = self.db().all(DUE, args![before.micros()]).await?;
+        let rows = self.db().all(DUE, args![before.micros(), self.clock().now().micros()]).await?;
         rows.iter().map(read).collect()
     }
 

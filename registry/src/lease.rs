@@ -16,6 +16,8 @@ struct Claim {
     holder: String,
     now: Time,
     expires_at: Time,
+    /// A lease that ends later than this was taken by a clock that was wrong.
+    latest: Time,
 }
 
 impl Registry {
@@ -23,7 +25,8 @@ impl Registry {
     /// within `time`.
     pub async fn take_lease(&self, name: &'static str, holder: &str, time: Duration) -> Result<bool> {
         let now = self.clock().now();
-        let claim = Claim { name, holder: holder.to_owned(), now, expires_at: now.plus(time) };
+        let expires_at = now.plus(time);
+        let claim = Claim { name, holder: holder.to_owned(), now, expires_at, latest: expires_at.plus(time) };
         self.chore(claim, |tx, claim| Box::pin(take(tx, claim))).await
     }
 
@@ -37,8 +40,14 @@ impl Registry {
 async fn take(tx: &mut Tx, claim: &Claim) -> Result<bool> {
     let sql = "INSERT INTO lease (name, holder, expires_us) VALUES ($1, $2, $3)
                ON CONFLICT (name) DO UPDATE SET holder = $2, expires_us = $3
-               WHERE lease.holder = $2 OR lease.expires_us <= $4";
-    let values = args![claim.name, claim.holder.as_str(), claim.expires_at.micros(), claim.now.micros()];
+               WHERE lease.holder = $2 OR lease.expires_us <= $4 OR lease.expires_us > $5";
+    let values = args![
+        claim.name,
+        claim.holder.as_str(),
+        claim.expires_at.micros(),
+        claim.now.micros(),
+        claim.latest.micros()
+    ];
     Ok(tx.run(sql, values).await? == 1)
 }
 

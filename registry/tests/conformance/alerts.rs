@@ -120,6 +120,55 @@ pub(crate) async fn editors_write_alerts_and_viewers_do_not(it: Bench) {
     }
 }
 
+pub(crate) async fn only_admins_add_addresses(it: Bench) {
+    let editor = Who::new(Role::Editor, "eve");
+    let mail = |address: &str| Rule { notify: vec![Target::Email(address.to_owned())], ..rule() };
+    let refused = it.registry.create_alert(named("a", mail("x@elsewhere.example")), &editor).await;
+    assert!(matches!(refused, Err(StoreError::Forbidden(_))), "{refused:?}");
+    let made = create(&it, "a", mail("ops@example.com")).await;
+    let change = |rule| AlertChange { rule: Some(rule), ..AlertChange::default() };
+    let kept = Rule { min_calls: 50, ..mail("ops@example.com") };
+    assert!(it.registry.update_alert(made.id, change(kept), &editor).await.is_ok());
+    let refused = it.registry.update_alert(made.id, change(mail("x@elsewhere.example")), &editor).await;
+    assert!(matches!(refused, Err(StoreError::Forbidden(_))), "{refused:?}");
+    assert!(it.registry.update_alert(made.id, change(rule()), &editor).await.is_ok(), "fewer may be told");
+}
+
+pub(crate) async fn mails_are_bounded_like_deliveries_to_a_webhook(it: Bench) {
+    let notify = (0..20).map(|number| Target::Email(format!("ops{number}@example.com"))).collect();
+    let alert = create(&it, "errors", Rule { notify, ..rule() }).await;
+    let webhook = make(&it, hook("pager", &["alert.*"])).await.issued;
+    let events = (0..60).map(|_| event(&it, "alert.firing")).collect();
+    let evaluation = Evaluation { events, ..fires(&it, &alert) };
+    assert!(it.registry.record_evaluation(evaluation).await.unwrap());
+    let mut webhooks = 0;
+    while it.registry.claim_webhook_delivery(LEASE).await.unwrap().is_some() {
+        webhooks += 1;
+    }
+    let mut mails = 0;
+    while let Some(parcel) = it.registry.claim_delivery(LEASE).await.unwrap() {
+        assert!(matches!(parcel.receiver, Some(Receiver::Mail(_))));
+        it.registry.finish_delivery(&parcel.delivery, Outcome::Delivered { status: None }).await.unwrap();
+        mails += 1;
+    }
+    assert_eq!((webhooks, mails, deliveries(&it, &webhook).await.len()), (60, 1_000, 60));
+    it.clock.advance(Duration::from_hours(7 * 24 + 1));
+    assert_eq!(it.registry.prune_deliveries().await.unwrap(), 1_000, "as many finished ones are kept");
+}
+
+// A clock that was a day ahead for a moment stopped everything for a day.
+pub(crate) async fn a_clock_that_was_ahead_holds_nothing_up(it: Bench) {
+    let alert = create(&it, "errors", rule()).await;
+    let now = it.clock.now();
+    it.clock.advance(Duration::from_hours(24));
+    assert!(it.registry.take_lease("alerts", "a", LEASE).await.unwrap());
+    assert!(it.registry.record_evaluation(fires(&it, &alert)).await.unwrap());
+    it.clock.set(now);
+    assert!(it.registry.take_lease("alerts", "b", LEASE).await.unwrap());
+    let due = it.registry.due_alerts(now.minus(LEASE)).await.unwrap();
+    assert_eq!(due.iter().map(|alert| alert.id).collect::<Vec<_>>(), [alert.id]);
+}
+
 pub(crate) async fn another_condition_starts_anew_and_another_name_does_not(it: Bench) {
     let alert = create(&it, "errors", rule()).await;
     assert!(it.registry.record_evaluation(fires(&it, &alert)).await.unwrap());

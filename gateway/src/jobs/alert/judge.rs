@@ -67,6 +67,7 @@ pub(super) fn judge(
     now: Time,
 ) -> Judged {
     let mut judged = Judged::default();
+    let before: Vec<_> = before.iter().map(|state| not_ahead(state, now)).collect();
     for (group, seen) in seen {
         let was = before.iter().find(|state| state.group == *group);
         let mut state = next(rule, was, group, seen, now);
@@ -194,6 +195,17 @@ impl Judged {
         if !forgotten {
             self.states.push(state);
         }
+    }
+}
+
+/// A state as of now at the latest: what a clock that was wrong put into the future would hold for as long.
+fn not_ahead(state: &GroupState, now: Time) -> GroupState {
+    let sooner = |time: Time| time.min(now);
+    GroupState {
+        since: sooner(state.since),
+        fine_since: state.fine_since.map(sooner),
+        told_at: state.told_at.map(sooner),
+        ..state.clone()
     }
 }
 

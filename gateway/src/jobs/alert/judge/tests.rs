@@ -189,3 +189,18 @@ fn groups_are_bounded() {
     let many = (0..1_000).map(|user| (vec![Some(user.to_string())], seen("!"))).collect();
     assert_eq!(judge(&rule, false, &[], &many, START).states.len(), STATES);
 }
+
+#[test]
+fn a_clock_that_was_wrong_for_a_while_makes_nothing_wait_for_its_time() {
+    let rule = Rule { for_seconds: 120, renotify_seconds: Some(300), ..rule() };
+    let holds = BTreeMap::from([(Vec::new(), seen("!"))]);
+    let ahead = judge(&rule, false, &[], &holds, at(60 * 24)).states;
+    let back = judge(&rule, false, &ahead, &holds, at(0)).states;
+    assert_eq!(back[0].state, AlertState::Pending);
+    let fires = judge(&rule, false, &back, &holds, at(2));
+    assert_eq!((fires.states[0].state, fires.notices.len()), (AlertState::Firing, 1));
+    let told_ahead = GroupState { told_at: Some(at(60 * 24)), ..fires.states[0].clone() };
+    let back = judge(&rule, false, &[told_ahead], &holds, at(3)).states;
+    let told = |minute| judge(&rule, false, &back, &holds, at(minute)).notices.len();
+    assert_eq!((told(7), told(8)), (0, 1), "it was told as of minute 3");
+}
