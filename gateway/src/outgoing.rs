@@ -73,6 +73,18 @@ impl Outgoing {
         self.post.is_some()
     }
 
+    /// Whether one more mail may be handed over in this minute. Without a mail server all may: they come to nothing.
+    pub fn has_room_for_mail(&self) -> bool {
+        self.post.as_ref().is_none_or(Post::has_room)
+    }
+
+    /// Counts a mail that is about to be handed over.
+    pub fn count_mail(&self) {
+        if let Some(post) = &self.post {
+            post.count();
+        }
+    }
+
     /// Tries once to deliver, within a limit of time.
     pub async fn send(&self, parcel: &Parcel) -> Tried {
         let delivery = &parcel.delivery;

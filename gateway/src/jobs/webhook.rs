@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use registry::webhooks::{Delivery, Outcome, Parcel};
+use registry::webhooks::{Delivery, Outcome, Parcel, Receiver};
 use registry::{Registry, StoreError};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
@@ -108,17 +108,26 @@ impl Courier {
     }
 
     async fn claim(&self) -> Option<Parcel> {
-        // Looking costs nobody a lock; claiming does.
-        let due = self.registry.has_due_delivery().await;
-        let claimed = match due {
-            Ok(true) => self.registry.claim_delivery(CLAIM_TIME).await,
-            Ok(false) => Ok(None),
-            Err(error) => Err(error),
-        };
-        claimed.unwrap_or_else(|error| {
+        let claimed = self.claim_due().await.unwrap_or_else(|error| {
             log(&error, "the queue of events cannot be read");
             None
-        })
+        });
+        if let Some(Parcel { receiver: Some(Receiver::Mail(_)), .. }) = &claimed {
+            self.outgoing.count_mail();
+        }
+        claimed
+    }
+
+    async fn claim_due(&self) -> Result<Option<Parcel>, StoreError> {
+        // Looking costs nobody a lock; claiming does.
+        if !self.registry.has_due_delivery().await? {
+            Ok(None)
+        } else if self.outgoing.has_room_for_mail() {
+            self.registry.claim_delivery(CLAIM_TIME).await
+        } else {
+            // Mail stays where it is until the next minute: a try that cannot be made is none.
+            self.registry.claim_webhook_delivery(CLAIM_TIME).await
+        }
     }
 
     async fn prune(&self) {

@@ -1,6 +1,6 @@
 //! An event as an e-mail, handed to the operator's mail server.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -48,10 +48,6 @@ impl Post {
 
     /// Hands one mail over.
     pub(super) async fn send(&self, delivery: &Delivery, address: &str) -> Tried {
-        if let Some(wait) = self.wait() {
-            let error = format!("more than {PER_MINUTE} mails a minute: the rest waits");
-            return Tried::Failed { status: None, error, after: Some(wait) };
-        }
         let message = match self.message(delivery, address) {
             Ok(message) => message,
             Err(error) => return Tried::hopeless(format!("the mail cannot be written: {error:#}")),
@@ -65,22 +61,25 @@ impl Post {
         }
     }
 
-    /// How long to wait until one more may go; `None` counts it as gone.
-    fn wait(&self) -> Option<Duration> {
+    /// Whether one more may go now.
+    pub(super) fn has_room(&self) -> bool {
+        self.minute().mails < PER_MINUTE
+    }
+
+    /// Counts one that goes now.
+    pub(super) fn count(&self) {
+        self.minute().mails += 1;
+    }
+
+    /// The minute that is now.
+    fn minute(&self) -> MutexGuard<'_, Minute> {
         let now = self.clock.now();
         let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = minute.began.plus(Duration::from_mins(1));
         // A clock that was set back starts a new minute too.
-        if now >= end || now < minute.began {
+        if now >= minute.began.plus(Duration::from_mins(1)) || now < minute.began {
             *minute = Minute { began: now, mails: 0 };
         }
-        if minute.mails >= PER_MINUTE {
-            return Some(Duration::from_micros(
-                u64::try_from(end.micros() - now.micros()).unwrap_or_default(),
-            ));
-        }
-        minute.mails += 1;
-        None
+        minute
     }
 
     fn message(&self, delivery: &Delivery, address: &str) -> anyhow::Result<Message> {

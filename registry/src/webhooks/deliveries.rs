@@ -26,6 +26,9 @@ use queue::{Claim, Finish, hand_out, replay, store, take};
 
 /// How long finished deliveries are kept.
 const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
+/// The longest a try is put off. One that is due later than that was put off by a clock that was wrong, and is due.
+const AHEAD: Duration = Duration::from_hours(4);
+
 /// Something that happened, as it is told.
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -194,20 +197,30 @@ impl Registry {
     ) -> Result<Parcel> {
         who.require(Permission::WriteWebhooks)?;
         let now = self.clock().now();
-        let trial = Trial { webhook, event, claim: Claim { now, until: now.plus(time) }, who: who.clone() };
+        let trial = Trial { webhook, event, claim: Claim { now, until: now.plus(time), mail: false }, who: who.clone() };
         self.write(trial, |writing, trial| Box::pin(try_out(writing, trial))).await
     }
 
     /// Whether a try is due, without locking anything.
     pub async fn has_due_delivery(&self) -> Result<bool> {
-        let sql = "SELECT id FROM delivery WHERE state = 'waiting' AND due_us <= $1 LIMIT 1";
-        Ok(self.db().maybe(sql, args![self.clock().now().micros()]).await?.is_some())
+        let sql = "SELECT id FROM delivery WHERE state = 'waiting' AND (due_us <= $1 OR due_us > $2) LIMIT 1";
+        let now = self.clock().now();
+        Ok(self.db().maybe(sql, args![now.micros(), now.plus(AHEAD).micros()]).await?.is_some())
     }
 
     /// Takes the delivery that has been due the longest. Unless it is finished within `time`, it is due again.
     pub async fn claim_delivery(&self, time: Duration) -> Result<Option<Parcel>> {
+        self.claim(time, true).await
+    }
+
+    /// The same, of those to webhooks: mail is left where it is.
+    pub async fn claim_webhook_delivery(&self, time: Duration) -> Result<Option<Parcel>> {
+        self.claim(time, false).await
+    }
+
+    async fn claim(&self, time: Duration, mail: bool) -> Result<Option<Parcel>> {
         let now = self.clock().now();
-        let claim = Claim { now, until: now.plus(time) };
+        let claim = Claim { now, until: now.plus(time), mail };
         self.chore(claim, |tx, claim| Box::pin(take(tx, claim))).await
     }
 

@@ -230,6 +230,29 @@ pub(crate) async fn deliveries_are_bounded_in_number_and_time(it: Bench) {
     assert_eq!(it.registry.prune_deliveries().await.unwrap(), 1_000);
 }
 
+pub(crate) async fn what_a_clock_put_off_that_was_ahead_is_due(it: Bench) {
+    make(&it, hook("pager", &["alert.*"])).await;
+    it.registry.announce(event(&it, "alert.firing")).await.unwrap();
+    let now = it.clock.now();
+    it.clock.advance(Duration::from_hours(24));
+    claim(&it).await.unwrap();
+    it.clock.set(now);
+    assert!(it.registry.has_due_delivery().await.unwrap());
+    assert!(claim(&it).await.is_some() && claim(&it).await.is_none());
+}
+
+pub(crate) async fn a_retry_is_never_put_off_for_longer_than_is_believed(it: Bench) {
+    make(&it, hook("pager", &["alert.*"])).await;
+    it.registry.announce(event(&it, "alert.firing")).await.unwrap();
+    let first = claim(&it).await.unwrap();
+    let at = it.clock.now().plus(Duration::from_hours(20));
+    let retry = Outcome::Retry { status: Some(503), error: "later".into(), at };
+    assert!(it.registry.finish_delivery(&first, retry).await.unwrap());
+    assert!(claim(&it).await.is_none());
+    it.clock.advance(Duration::from_hours(4));
+    assert!(claim(&it).await.is_some());
+}
+
 pub(crate) async fn a_deleted_webhook_takes_its_deliveries_along(it: Bench) {
     let webhook = make(&it, hook("pager", &["alert.*"])).await.issued;
     it.registry.announce(event(&it, "alert.firing")).await.unwrap();

@@ -2,14 +2,16 @@
 
 use vocab::{Id, Secret, Time, id};
 
-use super::{BY_ID, Delivery, DeliveryState, Event, Outcome, Parcel, Receiver, columns, no_delivery, read};
+use super::{
+    AHEAD, BY_ID, Delivery, DeliveryState, Event, Outcome, Parcel, Receiver, columns, no_delivery, read,
+};
 use crate::db::{Result, Tx, args};
 use crate::webhooks::{ENABLED, read as read_webhook};
 
-/// The most deliveries that wait for one webhook. What comes on top is given up at once, and the log says so: a
-/// receiver that is gone for good must not fill the registry.
+/// The most deliveries that wait for one webhook, and the most mails of one project. What comes on top is given up at
+/// once, and the log says so: a receiver that is gone for good must not fill the registry.
 const WAITING: i64 = 1_000;
-/// The most finished deliveries kept of one webhook.
+/// The most finished deliveries kept of one webhook, and the most mails of one project.
 const KEPT: i64 = 1_000;
 /// The longest error kept, in bytes.
 const ERROR_BYTES: usize = 500;
@@ -17,8 +19,10 @@ const ERROR_BYTES: usize = 500;
 /// The guard is repeated outside: on PostgreSQL whoever waited for the row looks at it again by that only.
 const CLAIM: &str = concat!(
     "UPDATE delivery SET attempts = attempts + 1, due_us = $2
-     WHERE id = (SELECT id FROM delivery WHERE state = 'waiting' AND due_us <= $1 ORDER BY due_us, id LIMIT 1)
-       AND state = 'waiting' AND due_us <= $1
+     WHERE id = (SELECT id FROM delivery WHERE state = 'waiting' AND (due_us <= $1 OR due_us > $3)
+                     AND (webhook_id IS NOT NULL OR $4 = TRUE)
+                 ORDER BY due_us, id LIMIT 1)
+       AND state = 'waiting' AND (due_us <= $1 OR due_us > $3)
      RETURNING ",
     columns!()
 );
@@ -32,6 +36,8 @@ pub(super) struct Finish {
 pub(super) struct Claim {
     pub(super) now: Time,
     pub(super) until: Time,
+    /// Whether mail may be taken too.
+    pub(super) mail: bool,
 }
 
 /// Whom an event is for, besides those that subscribe to it.
@@ -49,27 +55,32 @@ pub(crate) async fn enqueue(tx: &mut Tx, event: &Event, to: Addressed<'_>, now: 
         let webhook = read_webhook(row)?;
         if to.webhooks.contains(&webhook.id) || webhook.subscribes(&event.kind) {
             let delivery = Delivery::new(event, Some(webhook.id), now);
-            insert(tx, &delivery, None).await?;
+            add(tx, &[delivery], &[None]).await?;
             count += 1;
         }
     }
-    for address in to.mail {
-        insert(tx, &Delivery::new(event, None, now), Some(address)).await?;
-        count += 1;
-    }
-    Ok(count)
+    let mails: Vec<_> = to.mail.iter().map(|_| Delivery::new(event, None, now)).collect();
+    let recipients: Vec<_> = to.mail.iter().map(|address| Some(address.as_str())).collect();
+    add(tx, &mails, &recipients).await?;
+    Ok(count + mails.len() as u64)
 }
 
-pub(super) async fn insert(tx: &mut Tx, delivery: &Delivery, recipient: Option<&str>) -> Result<()> {
-    let full = match delivery.webhook {
-        Some(webhook) => waiting(tx, webhook).await? >= WAITING,
-        None => false,
-    };
+/// Puts deliveries to one webhook, or a project's mails, into their queue as far as there is room.
+async fn add(tx: &mut Tx, deliveries: &[Delivery], recipients: &[Option<&str>]) -> Result<()> {
+    let Some(first) = deliveries.first() else { return Ok(()) };
+    let waits = waiting(tx, first).await?;
+    for (delivery, (recipient, before)) in deliveries.iter().zip(recipients.iter().zip(waits..)) {
+        insert(tx, delivery, *recipient, before >= WAITING).await?;
+    }
+    if waits >= WAITING { make_room(tx, &first.project, first.webhook).await } else { Ok(()) }
+}
+
+async fn insert(tx: &mut Tx, delivery: &Delivery, recipient: Option<&str>, full: bool) -> Result<()> {
     if full {
         tracing::warn!(webhook.id = ?delivery.webhook, event = %delivery.event, "an event is given up: too many wait");
     }
     let state = if full { DeliveryState::GivenUp } else { delivery.state };
-    let error = full.then(|| format!("{WAITING} deliveries wait for this webhook already"));
+    let error = full.then(|| format!("{WAITING} deliveries to there wait already"));
     let sql =
         "INSERT INTO delivery (id, project, webhook_id, recipient, event_id, event, body, state, attempts,
                                      due_us, status, error, created_us, tried_us, finished_us)
@@ -93,15 +104,20 @@ pub(super) async fn insert(tx: &mut Tx, delivery: &Delivery, recipient: Option<&
     Ok(())
 }
 
-async fn waiting(tx: &mut Tx, webhook: Id<id::Webhook>) -> Result<i64> {
-    let sql = "SELECT COUNT(*) AS waiting FROM delivery WHERE webhook_id = $1 AND state = 'waiting' LIMIT 1";
-    let row = tx.maybe(sql, args![webhook.to_string()]).await?;
+/// How many wait for the same webhook, or how many mails of the project.
+async fn waiting(tx: &mut Tx, delivery: &Delivery) -> Result<i64> {
+    let sql = "SELECT COUNT(*) AS waiting FROM delivery
+               WHERE state = 'waiting' AND project = $1
+                 AND (webhook_id = $2 OR (webhook_id IS NULL AND $3 = TRUE)) LIMIT 1";
+    let webhook = delivery.webhook.map(|webhook| webhook.to_string());
+    let row = tx.maybe(sql, args![&*delivery.project, webhook, delivery.webhook.is_none()]).await?;
     row.map_or(Ok(0), |row| row.int("waiting"))
 }
 
 pub(super) async fn take(tx: &mut Tx, claim: &Claim) -> Result<Option<Parcel>> {
-    let (now, until) = (claim.now.micros(), claim.until.micros());
-    let Some(row) = tx.maybe(CLAIM, args![now, until]).await? else { return Ok(None) };
+    let (now, latest) = (claim.now.micros(), claim.now.plus(AHEAD).micros());
+    let values = args![now, claim.until.micros(), latest, claim.mail];
+    let Some(row) = tx.maybe(CLAIM, values).await? else { return Ok(None) };
     let delivery = read(&row)?;
     let receiver = match (delivery.webhook, row.maybe_text("recipient")?) {
         (Some(webhook), _) => endpoint(tx, webhook).await?,
@@ -119,7 +135,7 @@ pub(super) async fn hand_out(
 ) -> Result<Parcel> {
     let fresh = Delivery::new(event, Some(webhook), claim.now);
     let delivery = Delivery { attempts: 1, due_at: claim.until, ..fresh };
-    insert(tx, &delivery, None).await?;
+    add(tx, std::slice::from_ref(&delivery), &[None]).await?;
     Ok(Parcel { receiver: endpoint(tx, webhook).await?, delivery })
 }
 
@@ -141,30 +157,39 @@ pub(super) async fn store(tx: &mut Tx, finish: &Finish) -> Result<bool> {
         Outcome::GiveUp { status, error } => (DeliveryState::GivenUp, *status, Some(error), None),
     };
     let finished = (state != DeliveryState::Waiting).then(|| now.micros());
+    let due = due.map_or(*now, |due| due.min(now.plus(AHEAD)));
     let sql = "UPDATE delivery SET state = $3, status = $4, error = $5, due_us = $6, tried_us = $7, finished_us = $8
                WHERE id = $1 AND attempts = $2 AND state = 'waiting'
-               RETURNING webhook_id";
+               RETURNING project, webhook_id";
     let values = args![
         id.to_string(),
         *attempt,
         state.as_str(),
         status,
         error.map(|error| cut(error).to_owned()),
-        due.unwrap_or(*now).micros(),
+        due.micros(),
         now.micros(),
         finished
     ];
     let Some(row) = tx.maybe(sql, values).await? else { return Ok(false) };
-    if let Some(webhook) = row.maybe_text("webhook_id")?
-        && finished.is_some()
-    {
-        // Whoever finishes one makes room: the log of a webhook stays as long as it is.
-        let sql = "DELETE FROM delivery WHERE webhook_id = $1 AND state <> 'waiting' AND id <= (
-                       SELECT id FROM delivery WHERE webhook_id = $1 AND state <> 'waiting'
-                       ORDER BY id DESC LIMIT 1 OFFSET $2)";
-        tx.run(sql, args![webhook, KEPT]).await?;
+    if finished.is_some() {
+        make_room(tx, &row.text("project")?, row.maybe_parsed("webhook_id")?).await?;
     }
     Ok(true)
+}
+
+/// Whoever finishes one makes room: the log of a webhook, and of a project's mails, stays as long as it is.
+async fn make_room(tx: &mut Tx, project: &str, webhook: Option<Id<id::Webhook>>) -> Result<()> {
+    let Some(webhook) = webhook else {
+        let sql = "DELETE FROM delivery WHERE webhook_id IS NULL AND project = $1 AND state <> 'waiting' AND id <= (
+                       SELECT id FROM delivery WHERE webhook_id IS NULL AND project = $1 AND state <> 'waiting'
+                       ORDER BY id DESC LIMIT 1 OFFSET $2)";
+        return tx.run(sql, args![project, KEPT]).await.map(|_| ());
+    };
+    let sql = "DELETE FROM delivery WHERE webhook_id = $1 AND state <> 'waiting' AND id <= (
+                   SELECT id FROM delivery WHERE webhook_id = $1 AND state <> 'waiting'
+                   ORDER BY id DESC LIMIT 1 OFFSET $2)";
+    tx.run(sql, args![webhook.to_string(), KEPT]).await.map(|_| ())
 }
 
 pub(super) async fn replay(tx: &mut Tx, id: Id<id::Delivery>, now: Time) -> Result<Delivery> {
@@ -182,7 +207,8 @@ pub(super) async fn replay(tx: &mut Tx, id: Id<id::Delivery>, now: Time) -> Resu
         finished_at: None,
         ..before
     };
-    insert(tx, &fresh, row.maybe_text("recipient")?.as_deref()).await?;
+    let recipient = row.maybe_text("recipient")?;
+    add(tx, std::slice::from_ref(&fresh), &[recipient.as_deref()]).await?;
     let row = tx.maybe(BY_ID, args![fresh.id.to_string()]).await?.ok_or_else(|| no_delivery(fresh.id))?;
     read(&row)
 }
