@@ -100,7 +100,8 @@ macro_rules! columns {
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM alert WHERE id = $1 LIMIT 1");
 const PAGE: &str =
     concat!("SELECT ", columns!(), " FROM alert WHERE project = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
-/// Rules to evaluate, those that have waited the longest first.
+/// Rules to evaluate, those that have waited the longest first. One that was evaluated later than now had a clock that
+/// was wrong: waiting for that time to come would be silence.
 const DUE: &str = concat!(
     "SELECT ",
     columns!(),
@@ -121,6 +122,7 @@ impl Registry {
         who.require(Permission::WriteAlerts)?;
         check_name(&new.name)?;
         new.rule.check()?;
+        check_addresses(&new.rule, None, who)?;
         let now = self.clock().now();
         let alert = Alert {
             id: Id::at(now),
@@ -230,6 +232,7 @@ async fn apply(writing: &mut Writing, update: &Update) -> Result<Alert> {
     alert.enabled = change.enabled.unwrap_or(alert.enabled);
     if let Some(rule) = &change.rule {
         rule.check()?;
+        check_addresses(rule, Some(&alert.rule), who)?;
         starts_anew |= rule.condition != alert.rule.condition;
         alert.rule = rule.clone();
         check_targets(&mut writing.tx, &alert).await?;
@@ -263,6 +266,18 @@ async fn save(writing: &mut Writing, alert: &Alert) -> Result<()> {
     ];
     writing.tx.run(sql, values).await?;
     Ok(())
+}
+
+/// Refuses addresses that somebody adds who may not decide where data goes.
+fn check_addresses(rule: &Rule, before: Option<&Rule>, who: &Who) -> Result<()> {
+    let is_known = |address| before.is_some_and(|before| before.addresses().any(|known| known == address));
+    if who.role.may(Permission::WriteWebhooks) || rule.addresses().all(is_known) {
+        return Ok(());
+    }
+    Err(StoreError::Forbidden(format!(
+        "a token with role {} may not add e-mail addresses to an alert: use one with role admin, or name a webhook",
+        who.role
+    )))
 }
 
 /// Refuses to tell webhooks that are not there, or another project's.

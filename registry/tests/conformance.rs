@@ -148,6 +148,8 @@ macro_rules! conformance {
                 a_claim_brings_what_sending_takes,
                 a_delivery_is_replayed_as_one_of_its_own,
                 deliveries_are_bounded_in_number_and_time,
+                what_a_clock_put_off_that_was_ahead_is_due,
+                a_retry_is_never_put_off_for_longer_than_is_believed,
                 a_deleted_webhook_takes_its_deliveries_along,
             }
             database {
@@ -159,6 +161,9 @@ macro_rules! conformance {
                 a_rule_is_found_as_it_was_made,
                 what_a_rule_cannot_mean_is_refused_by_its_field,
                 editors_write_alerts_and_viewers_do_not,
+                only_admins_add_addresses,
+                a_clock_that_was_ahead_holds_nothing_up,
+                mails_are_bounded_like_deliveries_to_a_webhook,
                 another_condition_starts_anew_and_another_name_does_not,
                 an_evaluation_is_stored_whole_and_told_once,
                 of_many_who_evaluate_the_same_one_is_believed,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use registry::alerts::{
     AlertState, Comparison, Condition, Evaluation, GroupState, Missing, Rule, Severity, Target, Turn,
 };
-use registry::webhooks::Receiver;
+use registry::webhooks::{Outcome, Receiver};
 use registry::{Alert, AlertChange, NewAlert, Paging, Role, StoreError, Who};
 use tokio::task::JoinSet;
 use vocab::{Id, Limit};
