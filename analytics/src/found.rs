@@ -107,7 +107,7 @@ pub struct FoundRow {
     pub request_preview: Option<String>,
     /// The beginning of the answer, as text.
     pub response_preview: Option<String>,
-    /// What was kept of the bodies: `full`, `metadata`, `off`, `shed`, `too_large`, `unreadable`.
+    /// What was kept of the bodies: `full`, `metadata`, `off`, `shed`, `too_large`, `withheld`, `unreadable`.
     pub body_state: String,
     /// The node that served it.
     pub node: String,

@@ -80,7 +80,9 @@ pub struct Record {
     pub span_id: [u8; 8],
     /// The caller's span, from `traceparent`.
     pub parent_span_id: Option<[u8; 8]>,
-    /// The request as the caller sent it.
+    /// How long the request was, as it went upstream; more than is held where it exceeded the capture limit.
+    pub request_bytes: u64,
+    /// The request as the caller sent it; empty when it exceeded the capture limit.
     pub request_body: Bytes,
     /// The request as it went upstream, when it differs.
     pub upstream_request_body: Option<Bytes>,
@@ -130,6 +132,7 @@ impl Record {
             trace_id,
             span_id,
             parent_span_id: None,
+            request_bytes: 0,
             request_body: Bytes::new(),
             upstream_request_body: None,
             response_body: Capture::Nothing,

@@ -31,7 +31,7 @@ pub enum BodyState {
     Off,
     /// The recorder's queue was full.
     Shed,
-    /// The answer exceeded the capture limit; the request is there.
+    /// The request or the answer exceeded the capture limit and is not there; the other is.
     TooLarge,
     /// The answer came in pieces that could not be put together, so it could not be redacted; the request is there.
     Withheld,
@@ -189,9 +189,16 @@ const fn state_of(record: &Record, policy: BodyPolicy, shed: bool) -> BodyState 
         BodyPolicy::Off => BodyState::Off,
         BodyPolicy::Metadata | BodyPolicy::Sampled(_) => BodyState::Metadata,
         BodyPolicy::Full if shed => BodyState::Shed,
-        BodyPolicy::Full if matches!(record.response_body, Capture::TooLarge { .. }) => BodyState::TooLarge,
+        BodyPolicy::Full if is_cut(record) => BodyState::TooLarge,
         BodyPolicy::Full => BodyState::Full,
     }
+}
+
+/// Whether a body exceeded the capture limit.
+const fn is_cut(record: &Record) -> bool {
+    let request_is = record.request_body.is_empty() && record.request_bytes > 0;
+    let upstream_is = matches!(&record.upstream_request_body, Some(body) if body.is_empty());
+    request_is || upstream_is || matches!(record.response_body, Capture::TooLarge { .. })
 }
 
 fn sent(body: &Bytes) -> Option<Cow<'_, [u8]>> {

@@ -148,7 +148,9 @@ impl Entry {
 
     /// Notes the request's body, within the capture limit.
     pub fn request_body(&mut self, bytes: &Bytes) {
-        self.record_mut().request_body = self.kept(bytes);
+        let kept = self.kept(bytes);
+        let record = self.record_mut();
+        (record.request_bytes, record.request_body) = (bytes.len() as u64, kept);
     }
 
     /// Notes which prompt version serves.
@@ -257,10 +259,8 @@ impl Entry {
     }
 
     fn estimate(&self, output_bytes: u64) -> vocab::Usage {
-        let record = self.record();
-        let input = record.upstream_request_body.as_ref().unwrap_or(&record.request_body).len() as u64;
         vocab::Usage {
-            input: input.div_ceil(BYTES_PER_TOKEN),
+            input: self.record().request_bytes.div_ceil(BYTES_PER_TOKEN),
             output: output_bytes.div_ceil(BYTES_PER_TOKEN),
             ..vocab::Usage::default()
         }

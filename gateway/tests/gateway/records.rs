@@ -141,6 +141,23 @@ async fn an_answer_without_usage_is_estimated_and_says_so() {
     assert!(record["input_tokens"].as_u64().unwrap() > 0 && record["output_tokens"] == 3, "{record}");
 }
 
+// Requests with pictures are larger than what is kept of them: they were recorded as whole, and estimated as nothing.
+#[tokio::test]
+async fn a_request_too_large_to_keep_says_so_and_is_estimated_by_its_length() {
+    let weir = Harness::with(|config| config.limits.capture_bytes = 1_000).await;
+    let mut reply = canned::chat("gpt-4o-mini");
+    reply.as_object_mut().unwrap().remove("usage");
+    weir.provider.will(Reply::json(&reply));
+    let mut body = ask();
+    body["messages"][0]["content"] = "x".repeat(8_000).into();
+
+    let record = weir.record_of(&weir.chat(&body).await).await;
+
+    assert_eq!((&record["body_state"], &record["request_body"]), (&json!("too_large"), &Value::Null));
+    assert!(record["input_tokens"].as_u64().unwrap() >= 2_000, "{record}");
+    assert!(!record["response_body"].is_null(), "the answer is there");
+}
+
 #[tokio::test]
 async fn calls_are_found_by_what_people_remember_of_them() {
     let weir = Harness::start().await;

@@ -23,7 +23,9 @@ impl Entry {
         self.route = Some(Arc::clone(route));
         let waited_us = micros(std::mem::take(&mut self.rested));
         let sent = outgoing.body.as_ref().map(|body| self.kept(body));
+        let sent_bytes = outgoing.body.as_ref().map(|body| body.len() as u64);
         let record = self.record_mut();
+        record.request_bytes = sent_bytes.unwrap_or(record.request_bytes);
         record.upstream_request_body = sent.filter(|body| *body != record.request_body);
         record.provider = Some(Arc::clone(route.provider.name()));
         record.model = Some(Arc::clone(&route.model));
