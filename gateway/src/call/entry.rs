@@ -52,6 +52,8 @@ pub struct Entry {
     /// Time rested since the last try, before the next one.
     rested: Duration,
     deadline: Duration,
+    /// Whether the last try was sent, and not answered in time.
+    timed_out: bool,
     route: Option<Arc<Route>>,
     capture_bytes: usize,
 }
@@ -78,6 +80,7 @@ impl Entry {
             waited: Duration::ZERO,
             rested: Duration::ZERO,
             deadline: started + app.config.limits.call_timeout,
+            timed_out: false,
             route: None,
             capture_bytes: app.config.limits.capture_bytes,
         }
@@ -319,11 +322,15 @@ impl Entry {
         self.record.is_some()
     }
 
-    /// Whether the caller left while a provider was at work: what it used is estimated.
+    /// Whether the caller left, or Weir gave up waiting, while a provider was at work: what it used is estimated.
     fn was_left_unanswered(&self) -> bool {
         let record = self.record();
-        let sent = record.endpoint != Endpoint::Passthrough && !record.attempts.is_empty();
-        record.outcome == Outcome::Cancelled && record.usage.is_none() && sent
+        let was_left = match record.outcome {
+            Outcome::Cancelled => !record.attempts.is_empty(),
+            Outcome::Timeout => self.timed_out,
+            _ => false,
+        };
+        was_left && record.usage.is_none() && record.endpoint != Endpoint::Passthrough
     }
 
     fn first_in_its_second(&self) -> bool {

@@ -155,6 +155,10 @@ async fn a_provider_that_never_answers_times_out() {
 
         ends(&weir, &answer, (504, "upstream_timeout", "server_error", "timeout")).await;
         hold.abandoned().await;
+        // The provider was at work all the time, and asks to be paid for it.
+        let record = weir.record_of(&answer).await;
+        assert_eq!((&record["usage_source"], &record["output_tokens"]), (&json!("estimated"), &json!(0)));
+        assert!(record["cost_nanousd"].as_i64().unwrap() > 0, "{record}");
     }
 }
 
@@ -174,6 +178,7 @@ async fn a_timeout_is_not_tried_again() {
 async fn a_providers_own_timeout_is_one() {
     let (weir, answer) = once(Reply::error(408, "server_error", "timeout", "too slow")).await;
     ends(&weir, &answer, (504, "upstream_timeout", "server_error", "timeout")).await;
+    assert_eq!(weir.record_of(&answer).await["usage_source"], "none");
 }
 
 #[tokio::test]

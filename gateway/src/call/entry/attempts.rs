@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use analytics::record::Attempt;
+use dialects::fault::FailureClass;
 use http::HeaderMap;
 
 use super::super::reply;
@@ -70,6 +71,9 @@ impl Entry {
     pub fn failed(&mut self, at: AttemptIndex, failure: &Failure) -> Duration {
         let took = self.stop_waiting();
         let class = failure.fault.class.as_str();
+        // A provider that says itself that it was too slow is not at work any more.
+        self.timed_out =
+            failure.fault.class == FailureClass::Timeout && failure.status.is_none() && !failure.unsent;
         if let Some(route) = &self.route {
             self.app.metrics.attempt(route.provider.name(), class);
         }
