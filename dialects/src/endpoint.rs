@@ -21,6 +21,10 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// Every kind.
+    pub const ALL: [Self; 5] =
+        [Self::ChatCompletions, Self::Responses, Self::Completions, Self::Embeddings, Self::Passthrough];
+
     /// The word used in records, metrics and search.
     pub const fn as_str(self) -> &'static str {
         match self {

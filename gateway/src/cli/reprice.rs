@@ -5,8 +5,9 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use dialects::Endpoint;
 use dialects::prices::Catalogue;
-use dialects::watch;
+use dialects::watch::{self, Facts};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -47,11 +48,17 @@ struct Call<'a> {
     provider: Option<String>,
     model: Option<String>,
     response_model: Option<String>,
+    endpoint: String,
     #[serde(borrow)]
     usage_raw: Option<&'a RawValue>,
+    #[serde(borrow)]
+    response_body: Option<&'a RawValue>,
     usage_source: String,
     input_tokens: Option<u64>,
+    cached_input_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
     output_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
     cost_nanousd: Option<i64>,
     price_id: Option<String>,
 }
@@ -73,6 +80,14 @@ struct Sum {
     now: i64,
     /// Calls whose cost is unknown by today's catalogue.
     unknown: u64,
+}
+
+/// The service tier a call was served at, as far as its record tells.
+enum Service {
+    /// This one; `None` is the standard one.
+    Told(Option<String>),
+    /// Nothing tells.
+    Untold,
 }
 
 /// The catalogue, and by what name it knows each provider.
@@ -146,8 +161,12 @@ impl Till {
         }
         let Some(usage) = call.usage() else { return };
         let name = self.names.get(provider).unwrap_or(provider);
-        let service = self.service(call.price_id.as_deref());
-        let find = |model: &str| self.catalogue.find_for(name, model, call.started_at, service);
+        let find = |model: &str| match self.service(call, name) {
+            Service::Told(service) => {
+                self.catalogue.find_for(name, model, call.started_at, service.as_deref())
+            }
+            Service::Untold => None,
+        };
         let price = call.response_model.as_deref().and_then(find).or_else(|| find(model));
         let now = price.as_ref().and_then(|price| price.cost(&usage)).map(|NanoUsd(nanos)| nanos);
         if now == call.cost_nanousd {
@@ -166,10 +185,19 @@ impl Till {
         sum.unknown += u64::from(now.is_none());
     }
 
-    /// The service tier a call was served at: records keep it in the price that was applied.
-    fn service(&self, price_id: Option<&str>) -> Option<&str> {
-        let row = self.catalogue.rows().find(|row| Some(row.id) == price_id)?;
-        row.service
+    /// The service tier a call was served at. Records keep it in the price that was applied, and in the answer where
+    /// that was kept.
+    fn service(&self, call: &Call<'_>, provider: &str) -> Service {
+        let recorded = self.catalogue.rows().find(|row| Some(row.id) == call.price_id.as_deref());
+        if let Some(row) = recorded {
+            return Service::Told(row.service.map(str::to_owned));
+        }
+        let has_tiers = || self.catalogue.rows().any(|row| row.provider == provider && row.service.is_some());
+        match call.answer() {
+            Some(facts) => Service::Told(facts.service.map(String::from)),
+            None if has_tiers() => Service::Untold,
+            None => Service::Told(None),
+        }
     }
 }
 
@@ -177,8 +205,22 @@ impl Call<'_> {
     fn usage(&self) -> Option<Usage> {
         let told = self.usage_raw.filter(|_| self.usage_source == "provider");
         told.and_then(|raw| watch::read_usage(raw.get())).or_else(|| {
-            Some(Usage { input: self.input_tokens?, output: self.output_tokens?, ..Usage::default() })
+            Some(Usage {
+                input: self.input_tokens?,
+                cached_input: self.cached_input_tokens.unwrap_or_default(),
+                cache_write: self.cache_write_tokens.unwrap_or_default(),
+                output: self.output_tokens?,
+                reasoning: self.reasoning_tokens.unwrap_or_default(),
+                // Records add up the audio of both sides.
+                ..Usage::default()
+            })
         })
+    }
+
+    /// What the answer says of itself, where it was kept.
+    fn answer(&self) -> Option<Facts> {
+        let endpoint = Endpoint::ALL.into_iter().find(|endpoint| endpoint.as_str() == self.endpoint)?;
+        watch::read_whole(endpoint, self.response_body?.get().as_bytes()).ok()
     }
 }
 
@@ -203,5 +245,51 @@ impl Group {
             dollars(sum.recorded),
             dollars(sum.now),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn till() -> Till {
+        let prices = json!({"format": 1, "prices": [
+            {"provider": "openai", "model": "m", "input": "1.00", "cached_input": "0.10", "output": "2.00"},
+            {"provider": "openai", "model": "m", "service": "flex", "input": "0.50", "output": "1.00"},
+            {"provider": "local", "model": "m", "input": "3.00", "output": "3.00"},
+        ]});
+        Till { catalogue: Catalogue::parse(&prices.to_string()).unwrap(), names: BTreeMap::new() }
+    }
+
+    /// What a million tokens without a price would cost now, and whether that is unknown.
+    fn now(change: &Value) -> (i64, bool) {
+        let mut call = json!({"started_at": "2026-11-30T12:00:00Z", "endpoint": "chat_completions", "provider": "openai",
+            "model": "m", "usage_source": "provider", "input_tokens": 1_000_000, "output_tokens": 0});
+        call.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let line = call.to_string();
+        let mut groups = BTreeMap::new();
+        till().reckon(&serde_json::from_str(&line).unwrap(), &mut groups);
+        groups.values().next().map_or((0, true), |sum| (sum.now, sum.unknown > 0))
+    }
+
+    #[test]
+    fn a_call_is_reckoned_at_the_tier_its_answer_names() {
+        let answered = |tier: &str| json!({"response_body": {"choices": [], "service_tier": tier}});
+        assert_eq!(now(&answered("flex")), (500_000_000, false));
+        assert_eq!(now(&answered("default")), (1_000_000_000, false));
+        assert_eq!(now(&answered("priority")), (0, true), "it has no price of its own");
+    }
+
+    #[test]
+    fn where_nothing_tells_the_tier_the_cost_is_unknown_unless_the_provider_has_none() {
+        assert_eq!(now(&json!({})), (0, true));
+        assert_eq!(now(&json!({"price_id": "openai/m#gone", "cost_nanousd": 7})), (0, true));
+        assert_eq!(now(&json!({"provider": "local"})), (3_000_000_000, false));
+    }
+
+    #[test]
+    fn tokens_from_the_cache_cost_what_those_cost() {
+        let standard = json!({"response_body": {"choices": []}, "cached_input_tokens": 1_000_000});
+        assert_eq!(now(&standard), (100_000_000, false));
     }
 }
