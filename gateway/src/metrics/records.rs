@@ -8,6 +8,11 @@ use vocab::Time;
 
 use super::Maker;
 
+/// What the queue had no room for, by class.
+const DROPPED: [&str; 2] = ["bodies", "calls"];
+/// What the disk had no room for.
+const SHED: [&str; 4] = ["bodies", "previews", "successes", "rows"];
+
 /// How records travel, and what became of them.
 pub struct RecordMetrics {
     written: IntCounter,
@@ -23,7 +28,7 @@ pub struct RecordMetrics {
 
 impl RecordMetrics {
     pub(super) fn new(made: &Maker) -> Result<Self, prometheus::Error> {
-        Ok(Self {
+        let metrics = Self {
             written: made.counter(
                 "weir_records_written_total",
                 "Records committed: to the embedded store, or to the outbox.",
@@ -48,22 +53,27 @@ impl RecordMetrics {
             outbox_bytes: made.gauge("weir_outbox_bytes", "Bytes of the outbox on disk.")?,
             outbox_oldest: made
                 .gauge("weir_outbox_oldest_seconds", "How long the oldest row of the outbox has waited.")?,
-        })
+        };
+        // There from the start, whatever keeps the records: a sum with a series that is missing is no sum.
+        for class in DROPPED {
+            metrics.dropped.with_label_values(&[class]);
+        }
+        for class in SHED {
+            metrics.shed.with_label_values(&[class]);
+        }
+        Ok(metrics)
     }
 
     /// Brings everything up to date.
     pub fn refresh(&self, counts: Counts, condition: &Condition, now: Time) {
         catch_up(&self.written, counts.written);
-        catch_up(&self.dropped.with_label_values(&["calls"]), counts.dropped_calls);
-        catch_up(&self.dropped.with_label_values(&["bodies"]), counts.dropped_bodies);
+        for (class, count) in DROPPED.into_iter().zip([counts.dropped_bodies, counts.dropped_calls]) {
+            catch_up(&self.dropped.with_label_values(&[class]), count);
+        }
         self.set_aside.set(i64::from(condition.set_aside.is_some()));
         let shed = &condition.shed;
-        for (class, count) in [
-            ("bodies", shed.bodies),
-            ("previews", shed.previews),
-            ("successes", shed.successes),
-            ("rows", shed.rows),
-        ] {
+        let shed = [shed.bodies, shed.previews, shed.successes, shed.rows];
+        for (class, count) in SHED.into_iter().zip(shed) {
             catch_up(&self.shed.with_label_values(&[class]), count);
         }
         let Some(outbox) = &condition.outbox else { return };
@@ -95,6 +105,21 @@ mod tests {
 
     use super::*;
     use crate::metrics::Metrics;
+
+    // Rules that add them up never fired where there is no outbox.
+    #[test]
+    fn what_may_be_lost_is_counted_from_the_start_with_and_without_an_outbox() {
+        let metrics = Metrics::new(false).unwrap();
+        metrics.records.refresh(Counts::default(), &Condition::default(), Time(1));
+        let text = metrics.text();
+        for class in [
+            "dropped_total{class=\"calls\"} 0",
+            "shed_total{class=\"rows\"} 0",
+            "shed_total{class=\"successes\"} 0",
+        ] {
+            assert!(text.contains(&format!("weir_records_{class}")), "{class}");
+        }
+    }
 
     #[test]
     fn counters_never_run_ahead_however_many_scrape_at_once() {

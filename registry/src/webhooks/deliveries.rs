@@ -197,7 +197,12 @@ impl Registry {
     ) -> Result<Parcel> {
         who.require(Permission::WriteWebhooks)?;
         let now = self.clock().now();
-        let trial = Trial { webhook, event, claim: Claim { now, until: now.plus(time), mail: false }, who: who.clone() };
+        let trial = Trial {
+            webhook,
+            event,
+            claim: Claim { now, until: now.plus(time), mail: false },
+            who: who.clone(),
+        };
         self.write(trial, |writing, trial| Box::pin(try_out(writing, trial))).await
     }
 
