@@ -119,14 +119,10 @@ async fn open(app: &App, token: &str) -> Result<Link, Refusal> {
 
 /// Files what was given, unless somebody was faster: here a list knows, on other nodes the scores' ids do.
 async fn file(app: &App, link: &Link, given: Vec<analytics::Score>) -> Result<Value, Refusal> {
-    if !app.used_links.take(link) {
-        return Err(link::spent());
-    }
-    let filed = scores::file(app, link.project(), given).await;
-    if filed.is_err() {
-        app.used_links.give_back(link);
-    }
-    Ok(json!(filed?))
+    let used = app.used_links.take(link).ok_or_else(link::spent)?;
+    let filed = scores::file(app, link.project(), given).await?;
+    used.for_good();
+    Ok(json!(filed))
 }
 
 fn preflight() -> Response<Body> {

@@ -24,13 +24,18 @@ impl UsedLinks {
         self.used().links.contains(&link.id())
     }
 
-    /// Uses a link; false when it was used already.
-    pub(super) fn take(&self, link: &Link) -> bool {
+    /// Uses a link; `None` when it was used already.
+    pub(super) fn take<'a>(&'a self, link: &Link) -> Option<Use<'a>> {
+        let id = link.id();
+        self.insert(id).then(|| Use { links: self, id: Some(id) })
+    }
+
+    fn insert(&self, id: [u8; 16]) -> bool {
         let mut used = self.used();
-        if !used.links.insert(link.id()) {
+        if !used.links.insert(id) {
             return false;
         }
-        used.order.push_back(link.id());
+        used.order.push_back(id);
         if used.order.len() > LINKS
             && let Some(oldest) = used.order.pop_front()
         {
@@ -39,14 +44,50 @@ impl UsedLinks {
         true
     }
 
-    /// Gives a link back whose scores could not be filed.
-    pub(super) fn give_back(&self, link: &Link) {
+    fn give_back(&self, id: [u8; 16]) {
         let mut used = self.used();
-        used.links.remove(&link.id());
-        used.order.retain(|id| *id != link.id());
+        used.links.remove(&id);
+        used.order.retain(|other| *other != id);
     }
 
     fn used(&self) -> MutexGuard<'_, Used> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A link in use. Dropped before its scores are filed, as when the browser goes away meanwhile, it may be used again.
+pub(super) struct Use<'a> {
+    links: &'a UsedLinks,
+    id: Option<[u8; 16]>,
+}
+
+impl Use<'_> {
+    /// The scores are filed.
+    pub(super) fn for_good(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Use<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.links.give_back(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_whose_scores_were_not_filed_may_be_used_again() {
+        let links = UsedLinks::default();
+        let take = || links.insert([7; 16]).then(|| Use { links: &links, id: Some([7; 16]) });
+        let used = take().unwrap();
+        assert!(take().is_none(), "it is in use");
+        drop(used);
+        take().unwrap().for_good();
+        assert!(take().is_none() && links.used().order.len() == 1);
     }
 }
