@@ -132,6 +132,8 @@ impl Making<'_> {
     }
 
     fn into_table(self, complete: bool) -> Table {
+        // What there was no cell for may be more than what there was one for: no sum of it is whole.
+        let complete = complete && !self.tally.overflowed;
         let mut truncated = self.tally.overflowed;
         let mut cells: Vec<_> = self.tally.into_cells().filter(|(_, _, cell)| !cell.is_empty()).collect();
         let most = |cell: &Cell| std::cmp::Reverse(cell.sums.get(Sum::Calls));
