@@ -131,8 +131,8 @@ pub struct Doomed {
     pub except: Vec<Arc<str>>,
     /// Only what started before.
     pub before: Option<Time>,
-    /// Only what this end user did: their calls and spans, and scores they gave or that judge those calls. The name
-    /// is compared exactly.
+    /// Only what this end user did: their calls and spans, spans of the same traces that name nobody, and scores they
+    /// gave or that judge those calls. The name is compared exactly.
     pub user: Option<String>,
 }
 

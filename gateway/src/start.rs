@@ -120,12 +120,6 @@ pub fn policies(records: &Records) -> Policies {
     Policies { projects: records.projects.iter().map(project).collect(), ..Policies::of(default) }
 }
 
-/// A user as records have it: redacted, where the project's rules find something in the name.
-pub fn stored_user(records: &Records, project: &str, user: &str) -> String {
-    let own = records.projects.get(project).map(|project| &project.redact);
-    redaction(own.unwrap_or(&records.redact)).identity(user).into_owned()
-}
-
 fn redaction(redact: &[Redact]) -> Redaction {
     let rule = |redact: &Redact| match redact {
         Redact::Known(known) => Rule::Known(known_rule(*known)),

@@ -31,6 +31,9 @@ pub(super) async fn purge(asker: &Asker, doomed: &Doomed) -> Result<u64, QueryEr
     sql.append(&condition(doomed, "calls"));
     let number: u64 = asker.row(&sql, PATIENCE).await?;
     let minutes = rollups::minutes(asker, doomed).await?;
+    if let Some(user) = &doomed.user {
+        delete(asker, "spans", &around(doomed, user)).await?;
+    }
     for table in TABLES {
         delete(asker, table, &condition(doomed, table)).await?;
     }
@@ -88,6 +91,16 @@ fn of_projects(doomed: &Doomed) -> Sql {
     if !doomed.except.is_empty() {
         sql.push(" AND project NOT IN ").texts(doomed.except.iter().map(ToString::to_string).collect());
     }
+    sql
+}
+
+/// The condition that a span names nobody, and what else is said in its trace is a user's.
+fn around(doomed: &Doomed, user: &str) -> Sql {
+    let mut sql = condition(&Doomed { user: None, ..doomed.clone() }, "spans");
+    sql.push(" AND user = '' AND (project, trace_id) IN (SELECT project, trace_id FROM calls WHERE ");
+    sql.append(&condition(doomed, "calls"));
+    sql.push(" UNION ALL SELECT project, trace_id FROM spans WHERE ").append(&of_projects(doomed));
+    sql.append(&of_user(doomed, "spans", user)).push(")");
     sql
 }
 

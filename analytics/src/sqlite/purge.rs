@@ -25,10 +25,14 @@ const NEXT_BLOCK: &str = "SELECT b.first, b.last, b.rolled, t.projects, g.filter
                           WHERE b.first > ?1 AND b.started_min < ?2 ORDER BY b.first LIMIT 1";
 const CALLS: &str = "SELECT seq, id, fields FROM call WHERE seq BETWEEN ?1 AND ?2";
 const SPANS: &str =
-    "SELECT started, seq, project, user FROM span WHERE (started, seq) > (?1, ?2) AND started < ?3
+    "SELECT started, seq, project, user, hex(trace_id) FROM span WHERE (started, seq) > (?1, ?2) AND started < ?3
                      ORDER BY started, seq LIMIT ?4";
-const SCORES: &str = "SELECT at, seq, project, author FROM score WHERE (at, seq) > (?1, ?2) AND at < ?3
+const SCORES: &str = "SELECT at, seq, project, author, NULL FROM score WHERE (at, seq) > (?1, ?2) AND at < ?3
                       ORDER BY at, seq LIMIT ?4";
+
+/// What is said in a trace without naming anybody is said by whom the rest of it names.
+const OF_TRACE: &str = "DELETE FROM span WHERE trace_id = unhex(?1) AND project = ?2 AND user IS NULL
+                        AND started < ?3";
 
 /// A deletion under way.
 pub(super) struct Purge {
@@ -58,10 +62,19 @@ struct Suspect {
 /// Calls of a block that stay, or go.
 #[derive(Default)]
 struct Parted {
-    doomed: Vec<(i64, [u8; 16])>,
+    doomed: Vec<Gone>,
     ties: Ties,
     /// When the first and the last of those that stay started.
     stay: Option<(i64, i64)>,
+}
+
+/// A call that goes.
+struct Gone {
+    seq: i64,
+    id: [u8; 16],
+    project: String,
+    /// Its trace, in hex.
+    trace: String,
 }
 
 impl Purge {
@@ -174,7 +187,9 @@ impl Purge {
             let started = fields.int(Column::StartedAt).unwrap_or_default();
             let project = fields.text(Column::Project).unwrap_or_default();
             if self.dooms(&project, started, fields.text(Column::User).as_deref()) {
-                parted.doomed.push((row.get(0)?, row.get(1)?));
+                let trace = fields.text(Column::TraceId).unwrap_or_default().into_owned();
+                let project = project.into_owned();
+                parted.doomed.push(Gone { seq: row.get(0)?, id: row.get(1)?, project, trace });
             } else {
                 parted.ties.add(&fields);
                 let (min, max) = parted.stay.unwrap_or((started, started));
@@ -185,11 +200,12 @@ impl Purge {
     }
 
     fn delete(&mut self, tx: &Transaction<'_>, parted: &Parted) -> rusqlite::Result<()> {
-        for (seq, id) in &parted.doomed {
+        for Gone { seq, id, project, trace } in &parted.doomed {
             tx.prepare_cached("DELETE FROM body WHERE seq = ?1")?.execute([seq])?;
             tx.prepare_cached("DELETE FROM call WHERE seq = ?1")?.execute([seq])?;
             if self.doomed.user.is_some() {
                 tx.prepare_cached("DELETE FROM score WHERE target = ?1 AND kind = 1")?.execute([id])?;
+                tx.prepare_cached(OF_TRACE)?.execute(params![trace, project, self.before()])?;
             }
         }
         self.calls += parted.doomed.len() as u64;
@@ -214,11 +230,16 @@ impl Purge {
                 last = (row.get(0)?, row.get(1)?);
                 seen += 1;
                 if self.dooms(row.get_ref(2)?.as_str()?, last.0, row.get_ref(3)?.as_str_or_null()?) {
-                    doomed.push(last.1);
+                    doomed.push((last.1, row.get::<_, String>(2)?, row.get::<_, Option<String>>(4)?));
                 }
             }
             let mut delete = tx.prepare_cached(delete)?;
-            doomed.iter().try_for_each(|seq| delete.execute([seq]).map(|_| ()))?;
+            for (seq, project, trace) in doomed {
+                delete.execute([seq])?;
+                if self.doomed.user.is_some() && trace.is_some() {
+                    tx.prepare_cached(OF_TRACE)?.execute(params![trace, project, self.before()])?;
+                }
+            }
         }
         tx.commit()?;
         Ok((seen == ROWS).then_some(last))
@@ -242,7 +263,7 @@ impl Purge {
 /// Takes the calls that go out of the roll-ups.
 fn take_out(tx: &Transaction<'_>, parted: &Parted) -> rusqlite::Result<()> {
     let mut change = Change::taking_out();
-    for (seq, _) in &parted.doomed {
+    for Gone { seq, .. } in &parted.doomed {
         let mut call = tx.prepare_cached("SELECT fields FROM call WHERE seq = ?1 LIMIT 1")?;
         let mut call = call.query([seq])?;
         if let Some(row) = call.next()?

@@ -38,6 +38,12 @@ pub(crate) async fn deleting_a_person_leaves_nothing_of_them(store: &dyn Store) 
         [
             &Span { user: Some("zoë".into()), ..span(4, 1, None, 1) },
             &Span { user: Some("ann".into()), ..span(4, 2, None, 2) },
+            // SDKs name the user at the root only: what the model was asked stands below it.
+            &span(4, 3, None, 3),
+            &Span { user: Some("zoë".into()), ..span(20, 1, None, 4) },
+            &span(20, 2, Some(1), 5),
+            &Span { project: "other".into(), ..span(20, 3, Some(1), 6) },
+            &span(1, 4, None, 7),
         ],
     );
     append_entries(
@@ -61,6 +67,9 @@ pub(crate) async fn deleting_a_person_leaves_nothing_of_them(store: &dyn Store) 
     let trace = store.trace(Arc::from("default"), [4; 16]).await.unwrap();
     assert_eq!(trace.spans.iter().map(|span| span.user.as_deref()).collect::<Vec<_>>(), [Some("ann")]);
     assert!(trace.calls.is_empty());
+    assert!(store.trace(Arc::from("default"), [20; 16]).await.unwrap().spans.is_empty());
+    assert_eq!(store.trace(Arc::from("other"), [20; 16]).await.unwrap().spans.len(), 1, "another project's");
+    assert_eq!(store.trace(Arc::from("default"), [1; 16]).await.unwrap().spans.len(), 1, "somebody else's");
     assert_eq!(scores(store).await, [3.0]);
     let users = store.values(search(""), analytics::filter::Field::User, String::new()).await.unwrap();
     assert_eq!(

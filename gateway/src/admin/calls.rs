@@ -4,6 +4,8 @@ pub(super) mod documented;
 mod export;
 mod overview;
 
+use std::sync::Arc;
+
 use analytics::{Doomed, FoundCall, FoundPage};
 use axum::Json;
 use axum::extract::State;
@@ -21,7 +23,6 @@ use super::permission::{Allowed, Operate, Read};
 use super::searched::SearchPage;
 use crate::arriving;
 use crate::refusal::{Kind, Refusal};
-use crate::start;
 use documented::{Call, CallPage};
 
 pub(super) use export::EXPORTS;
@@ -103,7 +104,8 @@ struct Forgotten {
 
 /// Delete what an end user did
 ///
-/// Their calls with bodies and attempts, the spans that name them, scores they gave and scores of those calls.
+/// Their calls with bodies and attempts, the spans that name them, spans of the same traces that name nobody, scores
+/// they gave and scores of those calls.
 /// For good. What arrives later under the same user is kept again.
 #[utoipa::path(
     delete, path = "/calls", tag = "calls", params(ForgetQuery),
@@ -123,9 +125,16 @@ async fn forget_calls(
     let detail = json!({"of": "an end user"});
     let deed = Deed { action: "records.deleted", target: "calls".to_owned(), detail };
     admin.app.registry.witness(&allowed.project, deed, &allowed.who).await?;
-    let stored = start::stored_user(&admin.app.config.records, &allowed.project, &user);
-    let doomed = Doomed { project: Some(allowed.project), user: Some(stored), ..Doomed::default() };
-    let deleted_calls = admin.app.store.purge(doomed).await?;
+    let stored = admin.app.policies.of_project(&allowed.project).redaction.identity(&user).into_owned();
+    // Rules come later than some records: those have the name as it was sent.
+    let mut names = vec![user.clone(), stored];
+    names.dedup();
+    let mut deleted_calls = 0;
+    for name in names {
+        let project = Some(Arc::clone(&allowed.project));
+        deleted_calls +=
+            admin.app.store.purge(Doomed { project, user: Some(name), ..Doomed::default() }).await?;
+    }
     tracing::info!(deleted_calls, who = %allowed.who.owner, "deleted an end user's records");
     Ok(Json(Forgotten { user, deleted_calls }))
 }
