@@ -1,7 +1,9 @@
 //! What routes over records ask for in their query: a search text, a time, a page.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use analytics::filter::Filter;
 use analytics::{Cursor, QueryError, Search, moment, query};
 use serde::Deserialize;
 use vocab::Time;
@@ -9,6 +11,9 @@ use vocab::Time;
 use super::Admin;
 use super::given::limit;
 use crate::refusal::{Kind, Refusal};
+
+/// When whoever was turned away because time ran out should come again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Which calls, and which page of what they come to.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -72,6 +77,19 @@ impl Sought {
             ..Search::default()
         })
     }
+}
+
+/// A search text, which names users and sessions as applications do: they are found by what is stored of them too.
+pub(super) fn filter(admin: &Admin, project: &str, q: Option<&str>) -> Result<Filter, Refusal> {
+    let mut filter = query::parse(q.unwrap_or_default())?;
+    admin.app.policies.of_project(project).redaction.seek(&mut filter);
+    Ok(filter)
+}
+
+/// What was asked for was not found in the time there is, which does not mean that it is not there.
+pub(super) fn time_ran_out() -> Refusal {
+    Refusal::new(Kind::Unavailable, "the record store took too long to look: try again")
+        .retry_after(RETRY_AFTER)
 }
 
 /// A point in time as people write it.

@@ -14,7 +14,7 @@ use super::Admin;
 use super::description::NotFound;
 use super::given::{Named, Paged, limit};
 use super::permission::{Allowed, Read};
-use super::searched::{SearchPage, cursor};
+use super::searched::{SearchPage, cursor, time_ran_out};
 use super::traces::documented::{Session, SessionPage};
 use crate::refusal::{Kind, Refusal};
 
@@ -100,12 +100,18 @@ async fn get_session(
     };
     // Searches know no upper and lower case, so that sessions which differ in it alone come too.
     let summaries = admin.app.store.sessions(search.clone()).await?;
-    let summary = summaries.rows.into_iter().find(|session| session.id == id).ok_or_else(|| {
-        Refusal::new(Kind::NotFound, format!("there is no session `{}`", id.escape_debug()))
-    })?;
+    let found = summaries.rows.into_iter().find(|session| session.id == id || *session.id == *stored);
+    let Some(summary) = found else {
+        return Err(if summaries.complete {
+            Refusal::new(Kind::NotFound, format!("there is no session `{}`", id.escape_debug()))
+        } else {
+            time_ran_out()
+        });
+    };
     let (most, place) = allowed.asked.parts();
     let search = Search { limit: limit(most)?, cursor: place.as_deref().map(cursor).transpose()?, ..search };
-    let (data, next_cursor, complete) = calls_of(&admin, search, &id).await?;
+    let (data, next_cursor, all) = calls_of(&admin, search, &summary.id).await?;
+    let complete = summaries.complete && all;
     let mut page_traces: Vec<String> = Vec::new();
     for call in &data {
         if !page_traces.contains(&call.trace_id) {

@@ -13,7 +13,7 @@ use super::Admin;
 use super::description::NotFound;
 use super::given::Named;
 use super::permission::{Allowed, Read};
-use super::searched::SearchPage;
+use super::searched::{SearchPage, time_ran_out};
 use crate::refusal::{Kind, Refusal};
 use crate::scores::trace_id;
 use documented::{Trace, TracePage};
@@ -75,6 +75,7 @@ async fn get_trace(
     };
     let id = trace_id(&named).ok_or_else(missing)?;
     let found = admin.app.store.trace(allowed.project, id).await?;
-    let tree = trace::assemble(found).ok_or_else(missing)?;
+    let is_cut = found.truncated;
+    let tree = trace::assemble(found).ok_or_else(|| if is_cut { time_ran_out() } else { missing() })?;
     Ok(Json(NamedTree { trace_id: named.to_ascii_lowercase(), tree }))
 }
