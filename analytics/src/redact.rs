@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::known::Known;
 use self::known::{Finder, Signs};
+use crate::filter::{Field, Filter, Pattern, Test};
 use crate::record::{Attempt, Capture, Record};
 use crate::score::{Score, Target};
 
@@ -129,6 +130,32 @@ impl Redaction {
         Cow::Owned(changed)
     }
 
+    /// Has a filter find users and sessions by what is stored of them too. What was stored under other rules is found
+    /// as before.
+    pub fn seek(&self, filter: &mut Filter) {
+        for term in &mut filter.terms {
+            let Test::Is(Field::User | Field::Session, patterns) = &mut term.test else { continue };
+            let stored = |pattern: &Pattern| match pattern {
+                Pattern::Exactly(name) => match self.identity(name) {
+                    Cow::Owned(stored) => Some(Pattern::Exactly(stored)),
+                    Cow::Borrowed(_) => None,
+                },
+                Pattern::StartsWith(_) => None,
+            };
+            let stored: Vec<_> = patterns.iter().filter_map(stored).collect();
+            patterns.extend(stored);
+        }
+    }
+
+    /// Replaces the name of a session that is judged by what is stored of it.
+    pub fn target(&self, target: &mut Target) {
+        if let Target::Session(session) = target
+            && let Cow::Owned(name) = self.identity(session)
+        {
+            *session = name.into();
+        }
+    }
+
     /// Redacts what a record holds beside its bodies, which a [`Row`](crate::Row) reads. What had to be changed no
     /// longer holds an answer, metadata or variables.
     pub fn record<'r>(&self, record: &'r Record) -> Cow<'r, Record> {
@@ -161,11 +188,7 @@ impl Redaction {
             score.comment = Some(comment.into());
         }
         self.replace_identity(&mut score.author);
-        if let Target::Session(session) = &mut score.target
-            && let Cow::Owned(name) = self.identity(session)
-        {
-            *session = name.into();
-        }
+        self.target(&mut score.target);
     }
 
     fn attempt(&self, attempt: &mut Attempt) -> bool {

@@ -17,6 +17,7 @@ use vocab::Clock;
 use crate::listen::Stopping;
 use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
+use crate::start;
 use alert::Watch;
 use webhook::Courier;
 
@@ -49,6 +50,7 @@ impl Jobs {
             clock: clock.clone(),
             metrics: Arc::clone(metrics),
             queued: Arc::clone(&queued),
+            policies: start::policies(&config.records),
             interval: config.alerts.interval,
             longest_call: config.limits.call_timeout + RECORD_TIME,
             // Two nodes may have been given one name: a lease is a process's.

@@ -117,7 +117,9 @@ async fn run_report(
     State(admin): State<Admin>,
     Sent(body): Sent<ReportBody>,
 ) -> Result<Json<ReportAnswer>, Refusal> {
-    let report = body.report(allowed.project, admin.app.clock.now())?;
+    let redaction = &admin.app.policies.of_project(&allowed.project).redaction;
+    let mut report = body.report(Arc::clone(&allowed.project), admin.app.clock.now())?;
+    redaction.seek(&mut report.filter);
     let (measures, groups) = (report.measures.clone(), report.group_by.clone());
     let (from, to) = (report.from, report.to);
     let Table { rows, complete, truncated } = admin.app.store.report(report).await?;

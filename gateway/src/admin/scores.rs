@@ -62,13 +62,14 @@ async fn list_scores(
 ) -> Result<Json<List<ScoreBody>>, Refusal> {
     let asked = allowed.asked;
     let now = admin.app.clock.now();
+    let (call, trace) = (asked.call_id.as_deref(), asked.trace_id.as_deref());
+    let mut target = scores::target(call, trace, asked.session_id.as_deref())?;
+    if let Some(target) = &mut target {
+        admin.app.policies.of_project(&allowed.project).redaction.target(target);
+    }
     let search = ScoreSearch {
         project: Some(allowed.project),
-        target: scores::target(
-            asked.call_id.as_deref(),
-            asked.trace_id.as_deref(),
-            asked.session_id.as_deref(),
-        )?,
+        target,
         name: asked.name,
         from: asked.from.as_deref().map(|text| time("from", text, now)).transpose()?,
         to: asked.to.as_deref().map(|text| time("to", text, now)).transpose()?,

@@ -70,8 +70,8 @@ impl Sought {
     pub(super) fn search(self, admin: &Admin, project: Arc<str>) -> Result<Search, Refusal> {
         let now = admin.app.clock.now();
         Ok(Search {
+            filter: filter(admin, &project, self.q.as_deref())?,
             project: Some(project),
-            filter: query::parse(self.q.as_deref().unwrap_or_default())?,
             from: self.from.as_deref().map(|text| time("from", text, now)).transpose()?,
             to: self.to.as_deref().map(|text| time("to", text, now)).transpose()?,
             ..Search::default()

@@ -1,5 +1,7 @@
 //! `/sessions`: calls that callers said belong together.
 
+use std::sync::Arc;
+
 use analytics::filter::{Field, Filter, Pattern, Term, Test};
 use analytics::trace::{SessionSummary, SummaryPage};
 use analytics::{Cursor, FoundRow, Search};
@@ -91,10 +93,14 @@ async fn get_session(
     State(admin): State<Admin>,
     Named(SessionPath { id }): Named<SessionPath>,
 ) -> Result<Json<impl Serialize>, Refusal> {
+    let redaction = &admin.app.policies.of_project(&allowed.project).redaction;
+    let stored = redaction.identity(&id);
     let is_it = Test::Is(Field::Session, vec![Pattern::Exactly(id.clone())]);
+    let mut filter = Filter { terms: vec![Term { negated: false, test: is_it }] };
+    redaction.seek(&mut filter);
     let search = Search {
-        project: Some(allowed.project),
-        filter: Filter { terms: vec![Term { negated: false, test: is_it }] },
+        project: Some(Arc::clone(&allowed.project)),
+        filter,
         limit: Limit::new(Limit::MAX).unwrap_or_default(),
         ..Search::default()
     };

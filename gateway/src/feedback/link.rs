@@ -319,10 +319,12 @@ impl Link {
 
     /// Whether the store has a score of this link. A store that is away does not know of any.
     pub async fn was_used(&self, app: &App) -> bool {
+        let mut target = self.target.clone();
+        app.policies.of_project(&self.terms.p).redaction.target(&mut target);
         for name in &self.terms.n {
             let search = ScoreSearch {
                 project: Some(self.terms.p.as_str().into()),
-                target: Some(self.target.clone()),
+                target: Some(target.clone()),
                 name: Some(name.clone()),
                 limit: Limit::new(Limit::MAX).unwrap_or_default(),
                 ..ScoreSearch::default()

@@ -10,7 +10,7 @@ mod reading;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics::Store;
+use analytics::{Policies, Store};
 use registry::alerts::{Evaluation, GroupState, Rule};
 use registry::{Alert, Registry, StoreError};
 use tokio::sync::Notify;
@@ -35,6 +35,7 @@ pub struct Watch {
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
     pub(super) queued: Arc<Notify>,
+    pub(super) policies: Policies,
     pub(super) interval: Duration,
     /// How long a call may last until it is recorded.
     pub(super) longest_call: Duration,
@@ -95,7 +96,8 @@ impl Watch {
     /// Measures what a rule watches, for the groups there are and those in `before`, and changes nothing.
     pub async fn look(&self, alert: &Alert, before: &[GroupState]) -> Result<Sight, String> {
         let reading = Reading::of(&alert.rule).map_err(|refusal| refusal.message().to_owned())?;
-        let watched = Watched { project: &alert.project, longest: self.longest_call };
+        let redaction = &self.policies.of_project(&alert.project).redaction;
+        let watched = Watched { project: &alert.project, redaction, longest: self.longest_call };
         let asked = reading.take(&*self.store, watched, self.clock.now(), before).await;
         asked.map_err(|error| error.to_string())
     }

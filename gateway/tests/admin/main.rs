@@ -21,6 +21,7 @@ mod labels;
 mod overview;
 mod prices;
 mod prompts;
+mod pseudonyms;
 mod records;
 mod redact;
 mod rendering;

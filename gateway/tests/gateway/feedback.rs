@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use config::{Known, Redact};
+use config::{Config, Known, Redact};
 use serde_json::{Value, json};
 use vocab::{Clock, Time};
 
@@ -154,6 +154,21 @@ async fn a_link_used_before_a_restart_stays_used() {
     let second = browser(&again, "POST", &path).json(&json!({"value": false})).send().await;
     assert_eq!(second.refusal(), (410, "gone".into(), "invalid_request_error".into()));
     assert_eq!(scores(&again, &format!("call_id={call}")).await[0]["value"], 1.0);
+}
+
+// The score of such a session stands under another name than the link has.
+#[tokio::test]
+async fn a_link_about_a_redacted_session_stays_used_too() {
+    fn redact(config: &mut Config) {
+        config.records.redact = vec![Redact::Known(Known::Email)];
+    }
+    let weir = Harness::with(redact).await;
+    let path = link(&weir, json!({"session_id": "case of ann@example.com", "name": "helpful"})).await;
+    let first = browser(&weir, "POST", &path).json(&json!({"value": true})).send().await;
+    assert_eq!(first.status, 201, "{}", first.text());
+    let again = weir.stop().await.start_again_with(redact).await;
+    let second = browser(&again, "POST", &path).json(&json!({"value": false})).send().await;
+    assert_eq!(second.refusal(), (410, "gone".into(), "invalid_request_error".into()));
 }
 
 #[tokio::test]

@@ -160,7 +160,12 @@ impl Stopped {
 
     /// Starts a gateway on the files of the one that stopped.
     pub async fn start_again(self) -> Harness {
-        Harness::launch(Clock::system(), self.provider, self.folder, |_| {}).await
+        self.start_again_with(|_| {}).await
+    }
+
+    /// The same with a configuration the test changes.
+    pub async fn start_again_with(self, change: impl FnOnce(&mut Config)) -> Harness {
+        Harness::launch(Clock::system(), self.provider, self.folder, change).await
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use analytics::filter::Filter;
 use analytics::report::{Group, Measured, Report};
-use analytics::{QueryError, Store, query};
+use analytics::{QueryError, Redaction, Store, query};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use registry::alerts::{Condition, GROUP_STATES, GroupState, GroupValues, Period, Rule, Unit};
@@ -27,6 +27,8 @@ const BY_END_MOST: Duration = Duration::from_hours(1);
 pub struct Watched<'a> {
     /// Whose.
     pub project: &'a Arc<str>,
+    /// By which names its users and sessions are stored.
+    pub redaction: &'a Redaction,
     /// How long one may last.
     pub longest: Duration,
 }
@@ -128,9 +130,11 @@ impl<'r> Reading<'r> {
         watched: Watched<'_>,
         [from, to]: [Time; 2],
     ) -> Result<(Found, bool), QueryError> {
+        let mut filter = self.filter.clone();
+        watched.redaction.seek(&mut filter);
         let report = Report {
             project: Some(Arc::clone(watched.project)),
-            filter: self.filter.clone(),
+            filter,
             from,
             to,
             ended_within: self.counts_by_end().then_some(watched.longest),
