@@ -15,6 +15,7 @@ mod get;
 mod groups;
 mod migrate;
 mod place;
+mod prices;
 mod purge;
 mod reader;
 mod report;
@@ -56,8 +57,8 @@ use crate::outbox::{Batch, Outbox, PoisonedRow};
 use crate::report::{Report, Table};
 use crate::shipper::Shipper;
 use crate::store::{
-    Answer, Condition, Count, Cursor, Doomed, Entries, FoundPage, QueryError, ScorePage, ScoreSearch, Search,
-    Sink, Store, Unavailable, ValueCount,
+    Answer, Condition, Count, Cursor, Doomed, Entries, FoundPage, PriceRow, QueryError, ScorePage,
+    ScoreSearch, Search, Sink, Store, Unavailable, ValueCount,
 };
 use crate::trace::{FoundTrace, SessionSummary, SummaryPage, TraceSummary};
 use crate::{OpenError, Policies, Settings};
@@ -182,6 +183,10 @@ impl Store for ClickHouseStore {
 
     fn scores(&self, search: ScoreSearch) -> Answer<'_, ScorePage> {
         Box::pin(self.reader.scores(search))
+    }
+
+    fn keep_prices(&self, prices: Vec<PriceRow>) -> Answer<'_, ()> {
+        Box::pin(self.reader.keep_prices(prices))
     }
 
     fn purge(&self, doomed: Doomed) -> Answer<'_, u64> {

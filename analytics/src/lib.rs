@@ -46,8 +46,8 @@ pub use row::Row;
 pub use score::Score;
 pub use span::Span;
 pub use store::{
-    Condition, Count, Cursor, Doomed, Entry, FoundPage, OutboxCondition, QueryError, Salvaged, ScoreSearch,
-    Search, SetAside, Shed, Sink, Store, Unavailable, ValueCount,
+    Condition, Count, Cursor, Doomed, Entry, FoundPage, OutboxCondition, PriceRow, QueryError, Salvaged,
+    ScoreSearch, Search, SetAside, Shed, Sink, Store, Unavailable, ValueCount,
 };
 
 /// Records in and out: one recorder, one store.

@@ -115,11 +115,31 @@ pub trait Store: Sink {
         None
     }
 
+    /// Keeps what price ids stand for beside the calls, for who reads the store itself. What it has of them stays as it
+    /// is. A store that nobody else reads keeps none.
+    fn keep_prices(&self, prices: Vec<PriceRow>) -> Answer<'_, ()> {
+        drop(prices);
+        Box::pin(async { Ok(()) })
+    }
+
     /// Deletes what is doomed and says how many calls that were.
     fn purge(&self, doomed: Doomed) -> Answer<'_, u64>;
 
     /// Gives room that deletions left back to the disk, and says how many bytes that was.
     fn compact(&self) -> Answer<'_, u64>;
+}
+
+/// What a price id in records stands for.
+#[derive(Clone, Debug)]
+pub struct PriceRow {
+    /// The id.
+    pub id: String,
+    /// Who sells.
+    pub provider: String,
+    /// The model's name in the catalogue.
+    pub model: String,
+    /// The price: JSON.
+    pub price: String,
 }
 
 /// What to delete: what meets every condition that is set. With none set, nothing.

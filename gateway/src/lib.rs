@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod models;
 pub mod otlp;
 pub mod outgoing;
+pub mod price_list;
 pub mod reading;
 pub mod refusal;
 pub mod retention;

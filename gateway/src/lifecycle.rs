@@ -16,6 +16,7 @@ use crate::admin;
 use crate::app::App;
 use crate::exporter::{Exporter, Sending};
 use crate::listen::{self, ConnectionLimits, Phase, Stopping};
+use crate::price_list;
 use crate::retention;
 use crate::start::{self, Access};
 use crate::surface::DataPlane;
@@ -78,6 +79,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     listeners.extend([
         tokio::spawn(listen::run(data, limits.clone(), plane, stopping.clone())),
         tokio::spawn(listen::run(admin, limits, console, stopping.clone())),
+        tokio::spawn(price_list::run(Arc::clone(&app), stopping.clone())),
         tokio::spawn(retention::run(Arc::clone(&app), stopping)),
     ]);
     tracing::info!(data.address = %data_address, admin.address = %admin_address, "serving");

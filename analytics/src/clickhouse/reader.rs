@@ -7,11 +7,13 @@ use vocab::{Clock, Id};
 
 use super::ask::Asker;
 use super::connection::Connection;
-use super::{count, export, find, get, purge, report, scores, sessions, trace, traces, values};
+use super::{count, export, find, get, prices, purge, report, scores, sessions, trace, traces, values};
 use crate::filter::Field;
 use crate::found::FoundCall;
 use crate::report::{Report, Table};
-use crate::store::{Count, Doomed, FoundPage, QueryError, ScorePage, ScoreSearch, Search, ValueCount};
+use crate::store::{
+    Count, Doomed, FoundPage, PriceRow, QueryError, ScorePage, ScoreSearch, Search, ValueCount,
+};
 use crate::trace::{FoundTrace, SessionSummary, SummaryPage, TraceSummary};
 
 /// The reading side of the store, and what deletes.
@@ -69,6 +71,10 @@ impl Reader {
 
     pub(crate) async fn scores(&self, search: ScoreSearch) -> Result<ScorePage, QueryError> {
         scores::scores(&self.0, &search).await
+    }
+
+    pub(crate) async fn keep_prices(&self, prices: Vec<PriceRow>) -> Result<(), QueryError> {
+        prices::keep(&self.0, &prices).await
     }
 
     /// Deletes what is doomed, of what has been shipped.

@@ -7,8 +7,8 @@ use analytics::report::{Report, Table};
 use analytics::store::{Answer, Entries, ScorePage};
 use analytics::trace::{FoundTrace, SessionSummary, SummaryPage, TraceSummary};
 use analytics::{
-    Condition, Count, Cursor, Doomed, FoundCall, FoundPage, ScoreSearch, Search, Sink, Store, Unavailable,
-    ValueCount,
+    Condition, Count, Cursor, Doomed, FoundCall, FoundPage, PriceRow, ScoreSearch, Search, Sink, Store,
+    Unavailable, ValueCount,
 };
 use vocab::id::Call;
 use vocab::{Id, Time};
@@ -85,6 +85,10 @@ impl<S: Store> Store for Settled<S> {
 
     fn scores(&self, search: ScoreSearch) -> Answer<'_, ScorePage> {
         self.ask(self.0.scores(search))
+    }
+
+    fn keep_prices(&self, prices: Vec<PriceRow>) -> Answer<'_, ()> {
+        self.0.keep_prices(prices)
     }
 
     fn purge(&self, doomed: Doomed) -> Answer<'_, u64> {
