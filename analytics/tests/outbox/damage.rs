@@ -126,7 +126,8 @@ fn a_damaged_outbox_goes_on_taking_rows_while_the_gateway_runs() {
 fn nobody_waits_for_what_damage_took() {
     let bench = Bench::new();
     for n in 0..BATCHES {
-        bench.outbox.commit(batch(n * CALLS..(n + 1) * CALLS, 3_000)).unwrap();
+        // Three blocks, so that the damage begins in the second and the third is lost.
+        bench.outbox.commit(batch(n * CALLS..(n + 1) * CALLS, 60_000)).unwrap();
     }
     let (bench, _) = bench.reopened();
     let file = path(bench.folder.path());
