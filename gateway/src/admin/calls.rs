@@ -1,7 +1,7 @@
 //! `/calls`: what calls did, searched and looked up.
 
 pub(super) mod documented;
-mod export;
+pub(in crate::admin) mod export;
 mod overview;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use vocab::{Id, Time};
 
 use super::Admin;
 use super::answer::{List, location};
+use super::calls::export::is_column;
 use super::condition::{Expected, Known, Revised};
 use super::description::{Conflict, NotFound, PreconditionFailed};
 use super::given::{Named, Sent, paging, part, present};
@@ -22,6 +23,21 @@ use super::permission::{Allowed, Annotate, Read};
 use super::reports::ReportBody;
 use super::searched::time;
 use crate::refusal::{Kind, Refusal};
+
+/// The columns of a list of traces.
+const TRACE_COLUMNS: [&str; 11] = [
+    "trace_id",
+    "name",
+    "started_at",
+    "duration_us",
+    "calls",
+    "spans",
+    "errors",
+    "tokens",
+    "cost_nanousd",
+    "user",
+    "session",
+];
 
 pub(super) fn routes() -> OpenApiRouter<Admin> {
     OpenApiRouter::default().routes(routes!(list_views, create_view)).routes(routes!(
@@ -294,6 +310,7 @@ fn check(admin: &Admin, kind: ViewKind, content: &ViewContent) -> Result<(), Ref
     for (param, text) in [("from", &content.from), ("to", &content.to)] {
         text.as_deref().map(|text| time(param, text, now)).transpose()?;
     }
+    check_columns(kind, content.columns.as_deref().unwrap_or_default())?;
     let refused = |message| Err(Refusal::new(Kind::InvalidRequest, message).param("report"));
     match (kind, &content.report) {
         (ViewKind::Report, None) => {
@@ -318,4 +335,16 @@ fn check(admin: &Admin, kind: ViewKind, content: &ViewContent) -> Result<(), Ref
             body.report(project, now).map(|_| ())
         }
     }
+}
+
+/// Refuses columns that the rows of the list do not have.
+fn check_columns(kind: ViewKind, columns: &[String]) -> Result<(), Refusal> {
+    let (has, rows): (fn(&str) -> bool, _) = match kind {
+        ViewKind::Calls => (is_column, "calls"),
+        ViewKind::Traces => (|name| TRACE_COLUMNS.contains(&name), "traces"),
+        ViewKind::Report => return Ok(()),
+    };
+    let Some(unknown) = columns.iter().find(|name| !has(name)) else { return Ok(()) };
+    let message = format!("{rows} have no column `{}`: name fields of their JSON", unknown.escape_debug());
+    Err(Refusal::new(Kind::InvalidRequest, message).param("columns"))
 }

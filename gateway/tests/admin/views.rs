@@ -57,6 +57,9 @@ async fn a_view_changed_meanwhile_is_not_overwritten() {
 async fn a_view_that_could_not_be_shown_is_refused() {
     let desk = Desk::open().await;
     save(&desk, &slow()).await;
+    let traces = |column: &str| json!({"name": column, "kind": "traces", "columns": ["trace_id", column]});
+    save(&desk, &traces("spans")).await;
+    assert!(desk.post("/views", &traces("model")).await.text().contains("traces have no column `model`"));
     let with = |field: &str, value: Value| {
         let mut view = slow();
         view[field] = value;
@@ -64,6 +67,7 @@ async fn a_view_that_could_not_be_shown_is_refused() {
     };
     for (name, view) in [
         ("view_taken", slow()),
+        ("view_unknown_column", with("columns", json!(["id", "nope"]))),
         ("view_unknown_kind", with("kind", json!("table"))),
         ("view_wrong_search", with("q", json!("colour:red"))),
         ("view_wrong_time", with("from", json!("yesterday"))),

@@ -26,6 +26,7 @@ use crate::admin::permission::{Allowed, Read};
 use crate::admin::searched::{Sought, cursor};
 use crate::arriving;
 use crate::refusal::{Kind, Refusal};
+pub(in crate::admin) use columns::is_column;
 use rows::{Export, Format, Wanted};
 
 /// How many exports run at once; further ones are refused.

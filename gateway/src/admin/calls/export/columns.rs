@@ -59,6 +59,14 @@ const HEADINGS: [&str; 50] = [
     "node",
 ];
 
+/// What lists may show of a call beside them.
+const ONLY_IN_JSON: &str = "usage_raw";
+
+/// Whether calls have a column of this name.
+pub(in crate::admin) fn is_column(name: &str) -> bool {
+    HEADINGS.contains(&name) || name == ONLY_IN_JSON
+}
+
 /// These calls as lines of CSV.
 pub(super) fn write(rows: &[FoundRow], headings: bool) -> csv::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
