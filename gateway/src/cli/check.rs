@@ -8,6 +8,7 @@ use registry::template::{Problem, Template};
 
 use super::prompt::paths;
 use super::{ServeArguments, complain, say};
+use crate::app;
 
 /// What `check` takes.
 #[derive(Debug, clap::Args)]
@@ -27,8 +28,13 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
             for notice in &config.notices {
                 say(&format!("note: {notice}"));
             }
-            let providers: Vec<&str> = config.providers.iter().map(|provider| &*provider.name).collect();
-            say(&format!("the configuration is sound; providers: {}", providers.join(", ")));
+            match app::catalogue(&config) {
+                Ok(_) => {
+                    let names: Vec<&str> = config.providers.iter().map(|provider| &*provider.name).collect();
+                    say(&format!("the configuration is sound; providers: {}", names.join(", ")));
+                }
+                Err(error) => problems.push(format!("{error:#}")),
+            }
         }
         Err(found) => problems.push(found.to_string()),
     }
