@@ -17,6 +17,7 @@ mod export;
 mod find;
 mod grams;
 mod groups;
+mod held;
 mod marks;
 mod plan;
 mod purge;
@@ -40,6 +41,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vocab::id::Call;
 use vocab::{Clock, Id, Time};
+
+pub use self::held::held_calls;
 
 use self::append::Appender;
 use self::purge::Purge;

@@ -16,6 +16,7 @@ use crate::call::admission::Admission;
 use crate::exporter::Exporter;
 use crate::feedback::UsedLinks;
 use crate::jobs::Jobs;
+use crate::leftovers::Leftovers;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::otlp::Door;
 use crate::refusal::{Kind, Refusal};
@@ -61,6 +62,8 @@ pub struct App {
     pub default_project: Arc<str>,
     /// Feedback links that were used lately.
     pub used_links: UsedLinks,
+    /// What an earlier choice of record store left behind.
+    pub leftovers: Leftovers,
     /// Where the data plane listens, once it does.
     pub data_address: OnceLock<SocketAddr>,
     /// The second in which a wrong key was last recorded.
@@ -89,6 +92,7 @@ impl App {
             store: Arc::clone(&analytics.store),
             recorder: analytics.recorder.clone(),
             used_links: UsedLinks::default(),
+            leftovers: Leftovers::of(&config),
             data_address: OnceLock::new(),
             exporter,
             policies: start::policies(&config.records),
@@ -144,7 +148,7 @@ impl App {
         let poisoned = (outbox.poisoned > 0).then(|| {
             format!("the record store refused {} rows, see `weir outbox poisoned`", outbox.poisoned)
         });
-        set_aside.into_iter().chain(waiting).chain(poisoned).collect()
+        set_aside.into_iter().chain(waiting).chain(poisoned).chain(self.leftovers.notices()).collect()
     }
 
     /// Brings the gauges that mirror other counters up to date, for `/metrics`.

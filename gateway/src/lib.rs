@@ -13,6 +13,7 @@ pub mod feedback;
 pub mod health;
 pub mod jobs;
 pub mod langfuse;
+pub mod leftovers;
 pub mod lifecycle;
 pub mod listen;
 pub mod metrics;

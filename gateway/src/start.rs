@@ -93,13 +93,18 @@ pub fn analytics_settings(
         clock: clock.clone(),
         cluster: config.analytics_cluster.as_deref().map(Arc::from),
         outbox: OutboxSettings {
-            path: config.data_dir.join("outbox.sqlite"),
+            path: outbox_path(config),
             bytes: config.records.outbox_bytes,
             reserve_bytes: config.records.reserve_bytes,
             sync_full: config.records.sync == Sync::Full,
             refuse_when_full: config.records.on_full == OnFull::Refuse,
         },
     }
+}
+
+/// The file in which rows wait for ClickHouse.
+pub fn outbox_path(config: &Config) -> PathBuf {
+    config.data_dir.join("outbox.sqlite")
 }
 
 /// What is kept of each project's calls.

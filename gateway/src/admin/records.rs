@@ -42,7 +42,8 @@ pub(super) fn routes() -> OpenApiRouter<Admin> {
     "trouble": "connection refused", "file_bytes": 2_097_152,
 }))]
 struct OutboxStatus {
-    /// `outbox`, or `direct` where records go straight into the embedded store and nothing waits.
+    /// `outbox`, or `direct` where records go straight into the embedded store. Then only what an earlier
+    /// configuration left in the outbox waits, and `trouble` says so.
     kind: &'static str,
     /// Rows that wait: calls, spans and scores.
     rows: u64,
@@ -89,7 +90,7 @@ async fn outbox_status(_allowed: Allowed<Read>, State(admin): State<Admin>) -> J
     let kind = if condition.outbox.is_some() { "outbox" } else { "direct" };
     let shed = condition.shed;
     let OutboxCondition { rows, bytes, oldest, shipped, poisoned, trouble } =
-        condition.outbox.unwrap_or_default();
+        condition.outbox.or_else(|| admin.app.leftovers.outbox()).unwrap_or_default();
     let shed =
         ShedBody { bodies: shed.bodies, previews: shed.previews, successes: shed.successes, rows: shed.rows };
     let file_bytes = condition.file_bytes;

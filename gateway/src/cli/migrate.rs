@@ -9,6 +9,7 @@ use serde_json::json;
 use vocab::Clock;
 
 use super::{ServeArguments, say};
+use crate::leftovers::Leftovers;
 
 /// What `migrate` takes.
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ pub struct Migrate {
     /// Prints what would be done, and does nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Prints JSON: `{registry, records, dry_run}`, the names of migrations each.
+    /// Prints JSON: `{registry, records, dry_run, notices}`, the names of migrations each.
     #[arg(long)]
     json: bool,
 }
@@ -43,8 +44,11 @@ impl Migrate {
             let registry = self.registry(&config).await?;
             anyhow::Ok((registry, self.records(&config).await?))
         })?;
+        let notices = Leftovers::of(&config).notices();
         if self.json {
-            let done = json!({"registry": registry, "records": records, "dry_run": self.dry_run});
+            let done = json!({
+                "registry": registry, "records": records, "dry_run": self.dry_run, "notices": notices,
+            });
             say(&done.to_string());
             return Ok(());
         }
@@ -53,6 +57,9 @@ impl Migrate {
             say("records   embedded: brought up to date at the start of the gateway");
         } else {
             say(&self.told("records", &records));
+        }
+        for notice in &notices {
+            say(&format!("note: {notice}"));
         }
         Ok(())
     }

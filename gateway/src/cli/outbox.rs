@@ -1,6 +1,6 @@
 //! `weir outbox`: what waits to be shipped to the record store; asked of the gateway, or of its file when none runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use analytics::{Analytics, OpenError, OutboxCondition, outbox};
@@ -93,12 +93,21 @@ pub fn run(connection: &Connection, command: &Command) -> anyhow::Result<()> {
 
 /// What the outbox file says by itself.
 fn waiting(connection: &Connection, config: Option<&PathBuf>) -> anyhow::Result<Value> {
-    let settings = settings(connection, config)?;
-    if !settings.outbox.path.exists() {
-        return Ok(described("outbox", &OutboxCondition::default()));
+    Ok(described("outbox", &in_file(&settings(connection, config)?.outbox.path)?))
+}
+
+/// What waits in the outbox file at `path`; an error where nobody can tell.
+fn in_file(path: &Path) -> anyhow::Result<OutboxCondition> {
+    if path.exists() {
+        return Ok(outbox::status(path, 0)?.0);
     }
-    let (condition, _) = outbox::status(&settings.outbox.path, 0)?;
-    Ok(described("outbox", &condition))
+    let folder = path.parent().unwrap_or(path);
+    anyhow::ensure!(
+        folder.exists(),
+        "there is no data folder {}: name it with --data-dir, or the gateway's configuration with --config",
+        folder.display()
+    );
+    Ok(OutboxCondition::default())
 }
 
 fn described(kind: &str, condition: &OutboxCondition) -> Value {
@@ -124,7 +133,7 @@ fn show(condition: &Value, json: bool) {
         say(&condition.to_string());
         return;
     }
-    if condition["kind"] == "direct" {
+    if condition["kind"] == "direct" && condition["trouble"].is_null() {
         say("records go straight into the embedded store: nothing waits");
         return show_shed(&condition["shed"]);
     }
@@ -133,6 +142,10 @@ fn show(condition: &Value, json: bool) {
     say(&format!("shipped   {} rows since the start", condition["shipped"]));
     say(&format!("poisoned  {} rows", condition["poisoned"]));
     show_shed(&condition["shed"]);
+    // The file alone does not know whether shipping works.
+    if condition["shed"].is_null() && condition["trouble"].is_null() {
+        return;
+    }
     say(&format!("trouble   {}", condition["trouble"].as_str().unwrap_or("none")));
 }
 
@@ -154,21 +167,40 @@ fn drain(
     json: bool,
 ) -> anyhow::Result<()> {
     let settings = settings(connection, config)?;
-    if settings.url.starts_with("sqlite:") {
-        show(&json!({"kind": "direct", "rows": 0}), json);
-        return Ok(());
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let left = match runtime.block_on(ship(settings, wait)) {
-        Err(Undrained::InUse) => watch(&connection.open()?, wait)?,
-        Err(Undrained::Failed(error)) => return Err(error),
-        Ok(condition) => described("outbox", &condition),
+    let left = if settings.url.starts_with("sqlite:") || !settings.outbox.path.exists() {
+        drain_elsewhere(connection, &settings.outbox.path, wait)?
+    } else {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        match runtime.block_on(ship(settings, wait)) {
+            Err(Undrained::InUse) => watch(&connection.open()?, wait)?,
+            Err(Undrained::Failed(error)) => return Err(error),
+            Ok(condition) => described("outbox", &condition),
+        }
     };
     show(&left, json);
     let rows = left["rows"].as_u64().unwrap_or_default();
     let trouble = left["trouble"].as_str().unwrap_or("it takes longer than was waited");
     anyhow::ensure!(rows == 0, "{rows} rows still wait: {trouble}");
     Ok(())
+}
+
+/// What still waits where this configuration has nothing to ship: a running gateway may, and an outbox file that
+/// another configuration left may hold rows all the same.
+fn drain_elsewhere(connection: &Connection, path: &Path, wait: Duration) -> anyhow::Result<Value> {
+    let asked = connection.open().and_then(|client| Ok((client.get("/outbox", &[])?, client)));
+    if let Ok((condition, client)) = &asked
+        && condition["kind"] == "outbox"
+    {
+        return watch(client, wait);
+    }
+    // The gateway that answered knows of its own data folder, which need not be on this machine.
+    let rows = if asked.is_ok() && !path.exists() { 0 } else { in_file(path)?.rows };
+    anyhow::ensure!(
+        rows == 0,
+        "{rows} rows wait in {} and no ClickHouse is configured here: name the configuration with --config",
+        path.display()
+    );
+    Ok(asked.map_or_else(|_| json!({"kind": "direct", "rows": 0}), |(condition, _)| condition))
 }
 
 enum Undrained {
