@@ -1,5 +1,6 @@
 //! `weir export`: all matching calls into a file or to standard output, complete or said not to be.
 
+mod begun;
 mod whole;
 
 use std::fs::{File, OpenOptions};
@@ -13,6 +14,7 @@ use serde_json::Value;
 use super::calls::Sought;
 use super::client::{Client, Connection};
 use super::complain;
+use begun::Begun;
 use whole::Rows;
 
 /// What a CSV's receipt stands behind.
@@ -34,6 +36,9 @@ pub struct Export {
     /// Goes on with the `.part` of an export that broke off.
     #[arg(long, requires = "output")]
     resume: bool,
+    /// Writes over the file, and over a `.part` that is not gone on with.
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 /// How calls are written.
@@ -58,28 +63,55 @@ impl Export {
     /// Exports.
     pub fn run(&self) -> anyhow::Result<()> {
         let client = &self.connection.open()?;
-        let Some(output) = &self.output else {
-            let mut out = BufWriter::new(std::io::stdout().lock());
-            let rows = self.copy(client, None, &mut out)?;
-            complain(&format!("{rows} calls exported"));
-            return Ok(());
-        };
+        let begun = Begun::now(&self.sought, self.format.word());
+        if let Some(output) = &self.output {
+            return self.into_file(client, begun, output);
+        }
+        let answer = ask(client, &begun, None)?;
+        let rows = self.copy(answer, true, &mut BufWriter::new(std::io::stdout().lock()))?;
+        complain(&format!("{rows} calls exported"));
+        Ok(())
+    }
+
+    fn into_file(&self, client: &Client, asked: Begun, output: &Path) -> anyhow::Result<()> {
         let part = part_of(output);
+        self.spare(output, &part)?;
         let before = if self.resume { self.kept(&part)? } else { Rows::none() };
+        let begun = if before.rows == 0 { asked } else { same(asked, &part)? };
+        // What is refused at once leaves no file behind.
+        let answer = ask(client, &begun, before.last_id.as_deref())?;
+        begun.keep(&part)?;
         let mut file = OpenOptions::new().create(true).write(true).truncate(false).open(&part);
         let file =
             file.as_mut().map_err(|error| anyhow::anyhow!("cannot write {}: {error}", part.display()))?;
         file.set_len(before.end_bytes)?;
         std::io::Seek::seek(file, std::io::SeekFrom::End(0))?;
         let mut out = BufWriter::new(&mut *file);
-        let rows = self.copy(client, before.last_id.as_deref(), &mut out).with_context(|| {
+        let rows = self.copy(answer, before.rows == 0, &mut out).with_context(|| {
             format!("{} is not whole: run the same command with --resume to go on", part.display())
         })?;
         drop(out);
         file.sync_all()?;
         std::fs::rename(&part, output)
             .with_context(|| format!("cannot rename {} to {}", part.display(), output.display()))?;
+        // Without its part it says nothing any more.
+        drop(std::fs::remove_file(begun::note_of(&part)));
         complain(&format!("{} calls exported to {}", before.rows + rows, output.display()));
+        Ok(())
+    }
+
+    /// Refuses to write over what is there.
+    fn spare(&self, output: &Path, part: &Path) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.force || !output.exists(),
+            "{} is there already: name another file, or write over it with --force",
+            output.display()
+        );
+        anyhow::ensure!(
+            self.force || self.resume || !part.exists(),
+            "{} is there from an export that broke off: go on with --resume, or begin anew with --force",
+            part.display()
+        );
         Ok(())
     }
 
@@ -93,13 +125,13 @@ impl Export {
     }
 
     /// Copies what comes, its receipt aside, and returns how many rows that were; an error unless it was all.
-    fn copy(&self, client: &Client, after: Option<&str>, out: &mut impl Write) -> anyhow::Result<u64> {
-        let mut query = self.sought.query();
-        query.extend([("format", self.format.word()), ("receipt", "true")]);
-        query.extend(after.map(|id| ("after", id)));
-        let answer = BufReader::new(client.open("/calls/export", &query)?);
-        let headings = self.format == Format::Csv && after.is_none();
-        let (rows, receipt) = self.rows(answer, out, headings)?;
+    fn copy(
+        &self,
+        answer: BufReader<impl Read>,
+        headings: bool,
+        out: &mut impl Write,
+    ) -> anyhow::Result<u64> {
+        let (rows, receipt) = self.rows(answer, out, headings && self.format == Format::Csv)?;
         let receipt = receipt.as_deref().and_then(|line| {
             let line = if self.format == Format::Csv { line.strip_prefix(CSV_RECEIPT)? } else { line };
             serde_json::from_str::<Value>(line).ok()
@@ -139,6 +171,30 @@ impl Export {
             held = line;
         }
     }
+}
+
+/// Begins to read what `begun` asks for, behind the call `after`.
+fn ask(
+    client: &Client,
+    begun: &Begun,
+    after: Option<&str>,
+) -> anyhow::Result<BufReader<ureq::BodyReader<'static>>> {
+    let mut query = begun.query();
+    query.push(("receipt", "true"));
+    query.extend(after.map(|id| ("after", id)));
+    Ok(BufReader::new(client.open("/calls/export", &query)?))
+}
+
+/// What the export in `part` was begun with, which must be what is asked for.
+fn same(asked: Begun, part: &Path) -> anyhow::Result<Begun> {
+    let begun = Begun::read(part)?;
+    anyhow::ensure!(
+        begun.is_same(&asked),
+        "{} was begun with `{begun}`, not with `{asked}`: go on with what it was begun with, or begin anew with \
+         --force instead of --resume",
+        part.display()
+    );
+    Ok(begun)
 }
 
 fn part_of(output: &Path) -> PathBuf {

@@ -1,12 +1,18 @@
 //! The commands that read records, as processes of their own against a real gateway.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use analytics::outbox::{Batch, Table};
+use analytics::{Outbox, OutboxSettings};
+use config::CommandLine;
+use gateway::leftovers::Leftovers;
 use serde_json::{Value, json};
+use vocab::{Clock, Secret};
 
 use crate::desk::Desk;
-use crate::support::{ask, patiently};
+use crate::support::{Call, Harness, ask, patiently};
 
 /// What a command said.
 struct Said {
@@ -118,8 +124,7 @@ async fn an_export_is_whole_and_goes_on_after_it_broke() {
         let whole = text(&file);
         assert!(!whole.contains("weir_export"), "the receipt is not part of the file");
 
-        let cut: String = whole.chars().take(whole.chars().count() * 2 / 3).collect();
-        std::fs::write(&part, cut).unwrap();
+        break_off(&file, &whole, &json!({"q": "", "format": format}));
         let said = weir(&desk, &[&words[..], &["--resume"]].concat()).await;
         assert!(said.ok && said.err.contains("30 calls exported"), "{}", said.err);
         assert!(text(&file) == whole, "{format}: not the same after going on");
@@ -136,6 +141,149 @@ async fn an_export_is_whole_and_goes_on_after_it_broke() {
     }
     let refused = weir(&desk, &["export", "colour:red"]).await;
     assert!(!refused.ok && refused.err.contains("there is no field `colour`"), "{}", refused.err);
+}
+
+/// Leaves an export behind as one that broke off after two thirds.
+fn break_off(file: &Path, whole: &str, begun: &Value) {
+    let cut: String = whole.chars().take(whole.chars().count() * 2 / 3).collect();
+    std::fs::write(file.with_added_extension("part"), cut).unwrap();
+    std::fs::write(file.with_added_extension("part.json"), begun.to_string()).unwrap();
+    std::fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
+async fn only_the_same_export_goes_on_and_with_the_times_it_began_with() {
+    let desk = filled(9).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("calls.jsonl");
+    let part = folder.path().join("calls.jsonl.part");
+    let with = |words: &[&'static str]| [&["export", "-o", file.to_str().unwrap()][..], words].concat();
+    assert!(weir(&desk, &with(&[])).await.ok);
+    let whole = text(&file);
+    // It was begun at a time when `-30d` was this far back.
+    let begun = json!({"q": "", "format": "jsonl", "from": "-30d", "from_time": "2999-01-01T00:00:00Z"});
+    break_off(&file, &whole, &begun);
+    let left = text(&part);
+    for other in
+        [&["user:u-1", "--from", "-30d", "--resume"][..], &["--resume"], &["--from", "-1d", "--resume"]]
+    {
+        let said = weir(&desk, &with(other)).await;
+        assert!(
+            !said.ok && said.err.contains("was begun with `'' --format jsonl --from -30d`"),
+            "{}",
+            said.err
+        );
+        assert!(text(&part) == left && !file.exists());
+    }
+    let same = weir(&desk, &with(&["--from", "-30d", "--resume"])).await;
+    assert!(same.ok && text(&file).len() < whole.len(), "nothing was called after 2999: {}", same.err);
+
+    std::fs::write(&part, left).unwrap();
+    let unsure = weir(&desk, &with(&["--resume", "--force"])).await;
+    assert!(!unsure.ok && unsure.err.contains("does not say what"), "{}", unsure.err);
+}
+
+#[tokio::test]
+async fn an_export_leaves_what_is_there_and_nothing_where_it_was_refused() {
+    let desk = filled(3).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("calls.jsonl");
+    let part = folder.path().join("calls.jsonl.part");
+    let with = |words: &[&'static str]| [&["export", "-o", file.to_str().unwrap()][..], words].concat();
+    let refused = weir(&desk, &with(&["tga:checkout"])).await;
+    assert!(!refused.ok && refused.err.starts_with("weir: there is no field `tga`"), "{}", refused.err);
+    assert!(!refused.err.contains("--resume"), "{}", refused.err);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+    std::fs::write(&file, "mine").unwrap();
+    let kept = weir(&desk, &with(&[])).await;
+    assert!(!kept.ok && kept.err.contains("--force") && text(&file) == "mine", "{}", kept.err);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&part, "mine").unwrap();
+    let kept = weir(&desk, &with(&[])).await;
+    assert!(!kept.ok && kept.err.contains("--resume") && text(&part) == "mine", "{}", kept.err);
+    std::fs::write(&file, "mine").unwrap();
+    assert!(weir(&desk, &with(&["--force"])).await.ok);
+    assert_eq!(text(&file).lines().count(), 3);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "only the file is left");
+}
+
+/// Puts an outbox with rows for ClickHouse into a data folder.
+fn leave_outbox(folder: &Path, rows: usize) {
+    let settings =
+        OutboxSettings { reserve_bytes: 1 << 16, ..OutboxSettings::at(folder.join("outbox.sqlite")) };
+    let (outbox, _) = Outbox::open(&settings, &Clock::system()).unwrap();
+    let mut batch = Batch::new(1);
+    (0..rows).for_each(|_| batch.row(Table::Calls, |bytes| bytes.extend_from_slice(b"row")));
+    outbox.commit(batch).unwrap();
+    outbox.close();
+}
+
+#[tokio::test]
+async fn rows_that_wait_are_never_said_not_to() {
+    let desk = Desk::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    leave_outbox(folder.path(), 3);
+    // No gateway answers there, and the default configuration names no ClickHouse.
+    let words = ["outbox", "drain", "--admin-url", "http://127.0.0.1:9", "--data-dir"];
+    let said = weir(&desk, &[&words[..], &[folder.path().to_str().unwrap()]].concat()).await;
+    assert!(!said.ok && said.err.contains("3 rows wait in") && said.err.contains("--config"), "{}", said.err);
+    let nowhere = folder.path().join("none");
+    let unsure = weir(&desk, &[&words[..], &[nowhere.to_str().unwrap()]].concat()).await;
+    assert!(!unsure.ok && unsure.err.contains("there is no data folder"), "{} {}", unsure.out, unsure.err);
+}
+
+#[tokio::test]
+async fn a_gateway_tells_of_rows_that_an_earlier_configuration_left_in_the_outbox() {
+    let stopped = Harness::start().await.stop().await;
+    leave_outbox(stopped.folder(), 5);
+    let desk = Desk::of(stopped.start_again().await).await;
+    let ready = Call::new(desk.admin_address(), "GET", "/readyz").send().await;
+    assert!(
+        ready.text().contains("5 rows wait in") && ready.text().contains("drain --config"),
+        "{}",
+        ready.text()
+    );
+    let status = weir(&desk, &["outbox", "status"]).await;
+    assert!(
+        status.out.contains("waiting   5 rows") && status.out.contains("drain --config"),
+        "{}",
+        status.out
+    );
+    let drained = weir(&desk, &["outbox", "drain"]).await;
+    assert!(!drained.ok && drained.err.contains("5 rows still wait"), "{} {}", drained.out, drained.err);
+}
+
+#[tokio::test]
+async fn calls_left_in_the_embedded_store_are_told_of_after_a_switch() {
+    let desk = filled(4).await;
+    let records = desk.app().config.data_dir.clone();
+    let mut config = config::load(None, &BTreeMap::new(), &CommandLine::default()).unwrap();
+    config.data_dir = records;
+    config.analytics_url = Secret::new("http://weir:secret@127.0.0.1:9/weir");
+    let told = Leftovers::of(&config).notices();
+    assert!(
+        matches!(&told[..], [one] if one.contains("holds about 4 calls that are not in ClickHouse")),
+        "{told:?}"
+    );
+    config.data_dir = "/nowhere".into();
+    assert_eq!(Leftovers::of(&config).notices(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn prices_that_the_gateway_would_refuse_are_not_sound() {
+    let desk = Desk::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (prices, file) = (folder.path().join("over.json"), folder.path().join("weir.toml"));
+    std::fs::write(&prices, r#"[{"id": "x", "outptu": 1}]"#).unwrap();
+    std::fs::write(&file, format!("[prices]\noverrides = {:?}\n", prices.to_str().unwrap())).unwrap();
+    let checked = weir(&desk, &["check", "--config", file.to_str().unwrap()]).await;
+    assert!(
+        !checked.ok && checked.err.contains("the prices in") && checked.err.contains("are wrong"),
+        "{}",
+        checked.err
+    );
+    assert!(!checked.out.contains("sound"), "{}", checked.out);
 }
 
 #[tokio::test]

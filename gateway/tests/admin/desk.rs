@@ -32,7 +32,11 @@ impl Desk {
 
     /// The same, with a configuration the test changes.
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let weir = Harness::with(change).await;
+        Self::of(Harness::with(change).await).await
+    }
+
+    /// The same for a gateway that runs already.
+    pub(crate) async fn of(weir: Harness) -> Self {
         let mut tokens = Vec::new();
         for role in Role::ALL {
             let token = json!({"name": format!("the {role}"), "role": role.as_str(), "owner": role.as_str()});
