@@ -21,6 +21,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// A lock older than this was left by a node that died. One that merely took long does no harm: its statements are such
 /// that two nodes may run them side by side.
 const ABANDONED_S: u64 = 30;
+/// The longest version a server is believed to have; `26.9.1.1234` and what its builders add.
+const VERSION_BYTES: usize = 64;
 /// `TABLE_ALREADY_EXISTS`: somebody else has the lock.
 const TAKEN: u32 = 57;
 
@@ -54,6 +56,12 @@ pub enum MigrateError {
         "another node is migrating the ClickHouse database: if none is, this is tried again in half a minute"
     )]
     Busy,
+    /// Something answers, and it is none.
+    #[error(
+        "what answers at the analytics url is not a ClickHouse server, which would have told its version: name the \
+         server's HTTP port (8123, with TLS 8443), and look for a proxy in between"
+    )]
+    NotClickHouse,
     /// What the server said.
     #[error("{0}")]
     Server(String),
@@ -89,6 +97,7 @@ pub(super) async fn pending(connection: &Connection) -> Result<Vec<String>, Migr
 
 /// The names of the migrations applied so far, checked against those of this build.
 async fn applied(connection: &Connection) -> Result<Vec<String>, MigrateError> {
+    look_whether_it_is_clickhouse(connection).await?;
     let database = literal(connection.database());
     let there =
         format!("SELECT count() FROM system.tables WHERE database = {database} AND name = 'weir_migrations'");
@@ -113,6 +122,18 @@ async fn applied(connection: &Connection) -> Result<Vec<String>, MigrateError> {
         names.push(name.clone());
     }
     Ok(names)
+}
+
+/// Statements that a stranger swallows with a friendly face would count as done.
+async fn look_whether_it_is_clickhouse(connection: &Connection) -> Result<(), MigrateError> {
+    let answer = connection.ask("SELECT version()").await?;
+    let is_version = |text: &String| {
+        text.contains('.') && text.starts_with(|c: char| c.is_ascii_digit()) && text.len() <= VERSION_BYTES
+    };
+    match answer.as_slice() {
+        [row] if row.len() == 1 && row.iter().all(is_version) => Ok(()),
+        _ => Err(MigrateError::NotClickHouse),
+    }
 }
 
 /// Makes the database, and the table of what was done.

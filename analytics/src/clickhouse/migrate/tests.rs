@@ -1,5 +1,8 @@
 //! Migrations on a real engine: once, by one of many, and refused where they must be.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
 use super::super::scratch::Scratch;
 use super::*;
 
@@ -55,4 +58,27 @@ async fn what_a_newer_or_another_build_made_is_refused() {
     assert_eq!(bring(&scratch).await, Err(MigrateError::Edited("0001_records".to_owned())));
     assert!(connection.ready().await.is_err());
     scratch.drop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_clickhouse_is_not_migrated() {
+    for page in ["", "<html>It works!</html>", "1\n"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/weir", listener.local_addr().unwrap());
+        let friendly = tokio::spawn(async move {
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut head = [0; 4_096];
+                assert!(socket.read(&mut head).await.unwrap() > 0);
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{page}",
+                    page.len()
+                );
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        assert_eq!(crate::clickhouse::migrate(&url, None).await, Err(MigrateError::NotClickHouse), "{page}");
+        assert_eq!(crate::clickhouse::pending(&url, None).await, Err(MigrateError::NotClickHouse), "{page}");
+        friendly.abort();
+    }
 }
