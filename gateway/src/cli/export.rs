@@ -65,7 +65,7 @@ impl Export {
         let client = &self.connection.open()?;
         let begun = Begun::now(&self.sought, self.format.word());
         if let Some(output) = &self.output {
-            return self.into_file(client, begun, output);
+            return self.write_file(client, begun, output);
         }
         let answer = ask(client, &begun, None)?;
         let rows = self.copy(answer, true, &mut BufWriter::new(std::io::stdout().lock()))?;
@@ -73,11 +73,11 @@ impl Export {
         Ok(())
     }
 
-    fn into_file(&self, client: &Client, asked: Begun, output: &Path) -> anyhow::Result<()> {
+    fn write_file(&self, client: &Client, asked: Begun, output: &Path) -> anyhow::Result<()> {
         let part = part_of(output);
         self.spare(output, &part)?;
         let before = if self.resume { self.kept(&part)? } else { Rows::none() };
-        let begun = if before.rows == 0 { asked } else { same(asked, &part)? };
+        let begun = if before.rows == 0 { asked } else { same(&asked, &part)? };
         // What is refused at once leaves no file behind.
         let answer = ask(client, &begun, before.last_id.as_deref())?;
         begun.keep(&part)?;
@@ -186,10 +186,10 @@ fn ask(
 }
 
 /// What the export in `part` was begun with, which must be what is asked for.
-fn same(asked: Begun, part: &Path) -> anyhow::Result<Begun> {
+fn same(asked: &Begun, part: &Path) -> anyhow::Result<Begun> {
     let begun = Begun::read(part)?;
     anyhow::ensure!(
-        begun.is_same(&asked),
+        begun.is_same(asked),
         "{} was begun with `{begun}`, not with `{asked}`: go on with what it was begun with, or begin anew with \
          --force instead of --resume",
         part.display()

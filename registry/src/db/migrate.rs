@@ -23,7 +23,7 @@ const MIGRATIONS: [Migration; 4] = [
     Migration { number: 1, name: "0001_registry", sql: include_str!("../../migrations/0001_registry.sql") },
     Migration { number: 2, name: "0002_alerts", sql: include_str!("../../migrations/0002_alerts.sql") },
     Migration { number: 3, name: "0003_views", sql: include_str!("../../migrations/0003_views.sql") },
-    Migration { number: 6, name: "0006_audit", sql: include_str!("../../migrations/0006_audit.sql") },
+    Migration { number: 4, name: "0004_audit", sql: include_str!("../../migrations/0004_audit.sql") },
 ];
 
 /// A migration that a database has.
