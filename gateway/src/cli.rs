@@ -7,6 +7,7 @@ pub mod calls;
 pub mod check;
 pub mod client;
 pub mod export;
+pub mod import;
 pub mod key;
 pub mod migrate;
 pub mod outbox;
@@ -55,6 +56,15 @@ enum Command {
         connection: Connection,
         #[command(subcommand)]
         command: prompt::Command,
+    },
+    /// Registers prompts from elsewhere, and reports what was carried.
+    Import {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(flatten)]
+        how: import::How,
+        #[command(subcommand)]
+        source: import::Source,
     },
     /// Finds recorded calls.
     Calls {
@@ -173,6 +183,7 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Check(arguments) => return check::run(arguments),
         Command::Key { connection, command } => key::run(&connection.open()?, command)?,
         Command::Prompt { connection, command } => return prompt::run(&connection.open()?, command),
+        Command::Import { connection, how, source } => return import::run(&connection.open()?, how, source),
         Command::Calls { connection, command } => calls::run(&connection.open()?, command)?,
         Command::Export(export) => export.run()?,
         Command::Trace(trace) => trace.run()?,

@@ -29,6 +29,8 @@ use crate::refusal::{Kind, Refusal};
 use crate::surface;
 use access::Reader;
 
+pub(crate) use config::PARAMETERS;
+
 /// What all of Langfuse's routes begin with.
 pub const PREFIX: &str = "/api/public/";
 

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod exporter;
 pub mod feedback;
 pub mod health;
+pub mod import;
 pub mod jobs;
 pub mod langfuse;
 pub mod leftovers;

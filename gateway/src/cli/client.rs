@@ -103,6 +103,12 @@ impl Client {
         read(&url, self.agent.post(&url).header("authorization", &self.authorization).send_json(body))
     }
 
+    /// Puts `body` at `path`.
+    pub fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let url = self.url(path, &[]);
+        read(&url, self.agent.put(&url).header("authorization", &self.authorization).send_json(body))
+    }
+
     /// Changes what is at `path`.
     pub fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let url = self.url(path, &[]);

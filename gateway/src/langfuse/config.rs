@@ -10,7 +10,7 @@ pub(super) const KEPT: &str = "langfuse_config";
 const ENGINE: &str = "weir_engine";
 /// Request parameters that are taken out of a config. Any other name may be meant for the application alone, and a
 /// provider would refuse it.
-const PARAMETERS: [&str; 21] = [
+pub(crate) const PARAMETERS: [&str; 21] = [
     "frequency_penalty",
     "logit_bias",
     "logprobs",

@@ -15,21 +15,21 @@ use crate::desk::Desk;
 use crate::support::{Call, Harness, ask, patiently};
 
 /// What a command said.
-struct Said {
-    ok: bool,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) ok: bool,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         assert!(self.ok, "{}", self.err);
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {}", self.out))
     }
 }
 
 /// Runs `weir` with these words, and with this gateway's address and token.
-async fn weir(desk: &Desk, words: &[&str]) -> Said {
+pub(crate) async fn weir(desk: &Desk, words: &[&str]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
     command.args(words).env("WEIR_ADMIN_URL", format!("http://{}", desk.admin_address()));
     command.env("WEIR_ADMIN_TOKEN", desk.admin_token());

@@ -16,6 +16,7 @@ mod commands;
 mod description;
 mod desk;
 mod export;
+mod import;
 mod keys;
 mod labels;
 mod overview;
