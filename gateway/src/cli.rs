@@ -212,3 +212,15 @@ pub fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     drop(writeln!(out, "{line}"));
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn no_two_options_of_a_command_clash() {
+        Arguments::command().debug_assert();
+    }
+}

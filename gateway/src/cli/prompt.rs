@@ -24,6 +24,7 @@ const CONTEXT_LINES: usize = 3;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Writes every prompt into a folder, one file each.
+    #[command(disable_version_flag = true)]
     Pull {
         /// The folder.
         dir: PathBuf,
@@ -46,6 +47,7 @@ pub enum Command {
         dry_run: bool,
     },
     /// Shows how a folder differs from the registry; exit code 1 if it does.
+    #[command(disable_version_flag = true)]
     Diff {
         /// The folder.
         dir: PathBuf,
