@@ -5,12 +5,10 @@
 
 mod check;
 pub mod deliveries;
+mod format;
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vocab::{Id, Page, Secret, Time, id};
 
@@ -24,6 +22,7 @@ use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
 
 pub use deliveries::{Delivery, DeliveryState, Event, Outcome, Parcel, Receiver};
+pub use format::Format;
 
 /// What the secrets of webhooks start with.
 pub const WEBHOOK_SECRET_PREFIX: &str = "whsec_";
@@ -75,42 +74,6 @@ impl Webhook {
                 || wanted.strip_suffix('*').is_some_and(|it| event.starts_with(it))
         };
         self.events.iter().any(wants)
-    }
-}
-
-/// What bodies look like where they are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// The event as JSON, signed.
-    Weir,
-    /// A message as Slack's incoming webhooks take it.
-    Slack,
-}
-
-impl Format {
-    /// The word used in JSON and in the store.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Weir => "weir",
-            Self::Slack => "slack",
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Format {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let mut all = [Self::Weir, Self::Slack].into_iter();
-        all.find(|format| format.as_str() == text)
-            .ok_or_else(|| StoreError::invalid("format", "a format is weir or slack"))
     }
 }
 
