@@ -16,6 +16,7 @@ mod keys;
 mod labels;
 mod permission;
 mod prices;
+mod projects;
 mod prompts;
 mod records;
 mod rendering;
@@ -108,6 +109,7 @@ fn routes() -> OpenApiRouter<Admin> {
         .merge(versions::routes())
         .merge(labels::routes())
         .merge(rendering::routes())
+        .merge(projects::routes())
         .merge(keys::routes())
         .merge(tokens::routes())
         .merge(calls::routes())

@@ -12,12 +12,14 @@ pub mod key;
 pub mod migrate;
 pub mod outbox;
 pub mod prices;
+pub mod project;
 pub mod prompt;
 pub mod records;
 pub mod report;
 pub mod reprice;
 pub mod serve;
 mod table;
+pub mod token;
 pub mod trace;
 
 use std::ffi::OsString;
@@ -49,6 +51,20 @@ enum Command {
         connection: Connection,
         #[command(subcommand)]
         command: key::Command,
+    },
+    /// Makes, lists and revokes admin tokens.
+    Token {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: token::Command,
+    },
+    /// Makes, lists and archives projects.
+    Project {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: project::Command,
     },
     /// Keeps prompts as files, and renders them.
     Prompt {
@@ -182,6 +198,8 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Serve(arguments) => serve::run(arguments)?,
         Command::Check(arguments) => return check::run(arguments),
         Command::Key { connection, command } => key::run(&connection.open()?, command)?,
+        Command::Token { connection, command } => token::run(&connection.open()?, command)?,
+        Command::Project { connection, command } => project::run(&connection.open()?, command)?,
         Command::Prompt { connection, command } => return prompt::run(&connection.open()?, command),
         Command::Import { connection, how, source } => return import::run(&connection.open()?, how, source),
         Command::Calls { connection, command } => calls::run(&connection.open()?, command)?,

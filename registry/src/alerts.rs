@@ -13,7 +13,7 @@ use crate::audit::{self, Entry};
 use crate::db::{Result, Row, Tx, Value, Writing, args, to_json};
 use crate::keys::check_name;
 use crate::paging::Paging;
-use crate::prompts::catalogue::no_project;
+use crate::projects::check_open;
 use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
 
@@ -181,10 +181,7 @@ impl Registry {
 
 async fn insert(writing: &mut Writing, new: &Alert, who: &Who) -> Result<Alert> {
     let alert = Alert { revision: writing.revision, ..new.clone() };
-    let project = "SELECT name FROM project WHERE name = $1 LIMIT 1";
-    if writing.tx.maybe(project, args![&*alert.project]).await?.is_none() {
-        return Err(no_project(&alert.project));
-    }
+    check_open(&mut writing.tx, &alert.project).await?;
     let sql = "SELECT COUNT(*) AS alerts FROM alert WHERE project = $1 LIMIT 1";
     let there = writing.tx.maybe(sql, args![&*alert.project]).await?;
     if there.map_or(Ok(0), |row| row.int("alerts"))? >= ALERTS {

@@ -26,6 +26,8 @@ pub use chain::{Finding, Verdict, Verifier};
 pub const NO_PROJECT: &str = "";
 /// The hash that the first entry names as the one before it.
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// Families of actions whose targets begin with a prompt's name, up to an `@`.
+const OF_PROMPTS: [&str; 5] = ["prompt", "label", "draft", "release", "experiment"];
 /// The longest name, action or target that is looked for, in bytes.
 const WORD_BYTES: usize = 1_000;
 
@@ -234,9 +236,11 @@ fn pattern(text: Option<&str>) -> (Option<&str>, Option<&str>) {
 
 /// Appends a change to the chain, and queues what webhooks are told of it.
 ///
-/// It is the last door too: whoever is held to a project changes nothing elsewhere.
+/// It is the last door too, whatever led here: whoever is held to a project, to folders or to labels changes nothing
+/// elsewhere, since a change that is not noted is not made.
 pub(crate) async fn note(writing: &mut Writing, who: &Who, project: &str, entry: Entry<'_>) -> Result<()> {
     who.reach(project)?;
+    within(who, &entry)?;
     // The revision row is locked already: nobody else stands between reading the head and moving it.
     let row = writing.tx.maybe(HEAD, args![]).await?;
     let head = row.as_ref().map_or_else(|| Err(no_head()), read_head)?;
@@ -259,6 +263,16 @@ pub(crate) async fn note(writing: &mut Writing, who: &Who, project: &str, entry:
         enqueue(&mut writing.tx, &event, Addressed::default(), writing.now).await?;
     }
     Ok(())
+}
+
+/// Refuses what a token's scope does not cover: the prompt the target begins with, the label the detail names.
+fn within(who: &Who, entry: &Entry<'_>) -> Result<()> {
+    let family = entry.action.split('.').next().unwrap_or_default();
+    if who.scope.is_none() || !OF_PROMPTS.contains(&family) {
+        return Ok(());
+    }
+    who.may_change(entry.target.split('@').next().unwrap_or_default())?;
+    entry.detail["label"].as_str().map_or(Ok(()), |label| who.may_label(label))
 }
 
 async fn append(tx: &mut Tx, entry: &AuditEntry) -> Result<()> {

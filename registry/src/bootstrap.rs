@@ -8,7 +8,7 @@ use crate::credentials::{KEY_PREFIX, TOKEN_PREFIX, generate, hash, hint};
 use crate::db::{Result, Row, Writing, args};
 use crate::keys::{KeyScope, NewKey};
 use crate::roles::{Role, Who};
-use crate::tokens::{BOOTSTRAP_OWNER, NewToken};
+use crate::tokens::{BOOTSTRAP_OWNER, NewToken, TokenScope};
 use crate::{Registry, StoreError, keys, tokens};
 
 /// The one project that is always there.
@@ -113,6 +113,7 @@ async fn begin(writing: &mut Writing, start: &Start) -> Result<()> {
             name: origin.name().to_owned(),
             role: Role::Admin,
             project: None,
+            scope: TokenScope::default(),
             owner: Some(BOOTSTRAP_OWNER.to_owned()),
             expires_at: None,
         };

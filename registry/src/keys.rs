@@ -10,12 +10,13 @@ use vocab::id::Key;
 use vocab::{Id, Page, Secret, Time};
 
 pub use scope::KeyScope;
+pub(crate) use scope::{allows, check_patterns};
 
 use crate::audit::{self, Entry};
 use crate::credentials::{KEY_PREFIX, SecretHash, generate, hash, hint};
 use crate::db::{Result, Row, Writing, args, to_json};
 use crate::paging::Paging;
-use crate::prompts::catalogue::no_project;
+use crate::projects::check_open;
 use crate::prompts::names::check_text;
 use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
@@ -214,10 +215,7 @@ impl Insertion {
 }
 
 pub(crate) async fn insert(writing: &mut Writing, it: &Insertion, origin: &str) -> Result<VirtualKey> {
-    let project = "SELECT name FROM project WHERE name = $1 LIMIT 1";
-    if writing.tx.maybe(project, args![&*it.key.project]).await?.is_none() {
-        return Err(no_project(&it.key.project));
-    }
+    check_open(&mut writing.tx, &it.key.project).await?;
     let sql =
         "INSERT INTO virtual_key (id, project, name, secret_hash, hint, origin, models, prompts, labels,
                                         read_prompts, passthrough, registered_prompts_only, created_by,

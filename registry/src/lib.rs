@@ -1,4 +1,4 @@
-//! What people define: prompts and their versions, labels, virtual keys, admin tokens, saved views, alerts and
+//! What people define: projects, and in them prompts and their versions, labels, virtual keys, admin tokens, saved views, alerts and
 //! webhooks; and who changed what of it, when.
 //!
 //! [`Registry`] opens the database and has every verb. The path of a call reads [`Snapshot`] and
@@ -18,6 +18,7 @@ pub mod files;
 pub mod keys;
 pub mod lease;
 pub mod paging;
+pub mod projects;
 pub mod prompts;
 pub mod roles;
 pub mod signing;
@@ -41,6 +42,7 @@ pub use credentials::{KEY_PREFIX, TOKEN_PREFIX};
 pub use error::{OpenError, Place, StoreError};
 pub use keys::{Issued, KeyChange, KeyRefusal, KeyScope, NewKey, VirtualKey};
 pub use paging::Paging;
+pub use projects::{NewProject, Project, ProjectChange, ProjectFilter};
 pub use prompts::impact::Reason;
 pub use prompts::labels::{Label, LabelAction, LabelChange, LabelMove, LabelPlacement};
 pub use prompts::resolve::{ResolveError, Resolved};
@@ -49,7 +51,7 @@ pub use prompts::{NewPrompt, Prompt, PromptChange, PromptFilter, PromptKind};
 pub use roles::{Permission, Role, Who};
 pub use signing::SigningSecret;
 pub use snapshot::Snapshot;
-pub use tokens::{AdminToken, BOOTSTRAP_OWNER, NewToken};
+pub use tokens::{AdminToken, BOOTSTRAP_OWNER, NewToken, TokenScope};
 pub use views::{NewView, SavedView, ViewChange, ViewContent, ViewKind};
 pub use webhooks::{NewWebhook, Webhook, WebhookChange};
 

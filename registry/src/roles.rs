@@ -9,6 +9,7 @@ use vocab::id::Token;
 use vocab::{Id, LabelName};
 
 use crate::StoreError;
+use crate::tokens::TokenScope;
 
 /// What a token or a person may do, least first; each role may do what those before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -122,12 +123,14 @@ pub struct Who {
     pub token: Option<Id<Token>>,
     /// The one project they are held to; all when absent.
     pub project: Option<Arc<str>>,
+    /// What they are held to in it; everything when absent.
+    pub scope: Option<Arc<TokenScope>>,
 }
 
 impl Who {
     /// Someone of this role, without a token and held to nothing.
     pub fn new(role: Role, owner: impl Into<Arc<str>>) -> Self {
-        Self { role, owner: owner.into(), token: None, project: None }
+        Self { role, owner: owner.into(), token: None, project: None, scope: None }
     }
 
     /// Refuses unless the role has the permission.
@@ -141,6 +144,27 @@ impl Who {
         )))
     }
 
+    /// Refuses to change a prompt outside the folders they are held to.
+    pub(crate) fn may_change(&self, prompt: &str) -> Result<(), StoreError> {
+        let Some(scope) = self.scope.as_deref().filter(|scope| !scope.allows_prompt(prompt)) else {
+            return Ok(());
+        };
+        let folders = named(scope.folders.as_deref());
+        Err(StoreError::Forbidden(format!(
+            "this token changes prompts in {folders} only, and `{}` is not there: use another",
+            prompt.escape_debug()
+        )))
+    }
+
+    /// Refuses to move a label they are not held to.
+    pub(crate) fn may_label(&self, label: &str) -> Result<(), StoreError> {
+        let Some(scope) = self.scope.as_deref().filter(|scope| !scope.allows_label(label)) else {
+            return Ok(());
+        };
+        let labels = named(scope.labels.as_deref());
+        Err(StoreError::Forbidden(format!("this token moves {labels} only, and not `{label}`: use another")))
+    }
+
     /// Refuses what is not in the project they are held to.
     pub(crate) fn reach(&self, project: &str) -> Result<(), StoreError> {
         match self.project.as_deref() {
@@ -150,6 +174,13 @@ impl Who {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Names in a sentence.
+fn named(names: Option<&[String]>) -> String {
+    let names =
+        names.unwrap_or_default().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.is_empty() { "nothing".to_owned() } else { names }
 }
 
 /// Whether only releasers may move this label.

@@ -5,7 +5,7 @@
 mod load;
 mod shards;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,8 +25,10 @@ pub(crate) use load::refresh;
 #[derive(Clone)]
 pub struct Snapshot {
     revision: i64,
-    /// Prompts by name and alias, for each project.
+    /// Prompts by name and alias, for each project, archived ones too.
     projects: HashMap<Arc<str>, Names>,
+    /// Projects that are archived.
+    archived: Arc<HashSet<Arc<str>>>,
     prompts: Shards<Id<vocab::id::Prompt>, Arc<Entry>>,
     keys: Credentials<Key, VirtualKey>,
     tokens: Credentials<Token, AdminToken>,
@@ -61,6 +63,7 @@ impl Snapshot {
         Self {
             revision: -1,
             projects: HashMap::new(),
+            archived: Arc::default(),
             prompts: Shards::new(),
             keys: Credentials::new(),
             tokens: Credentials::new(),
@@ -86,9 +89,9 @@ impl Snapshot {
         self.revision
     }
 
-    /// Whether there is such a project.
+    /// Whether there is such a project, and it is not archived.
     pub fn has_project(&self, project: &str) -> bool {
-        self.projects.contains_key(project)
+        self.projects.contains_key(project) && !self.archived.contains(project)
     }
 
     /// The prompts of a project that are not archived, in no order.

@@ -1,5 +1,7 @@
 //! Admin tokens: what people and programs manage the registry with, each with a role and an owner.
 
+mod scope;
+
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -7,12 +9,14 @@ use serde_json::{Value, json};
 use vocab::id::Token;
 use vocab::{Id, Page, Secret, Time};
 
+pub use scope::TokenScope;
+
 use crate::audit::{self, Entry};
 use crate::credentials::{SecretHash, TOKEN_PREFIX, generate, hash, hint};
-use crate::db::{Result, Row, Writing, args};
+use crate::db::{Result, Row, Writing, args, to_json};
 use crate::keys::{Issued, NAME_BYTES, check_expiry, check_name};
 use crate::paging::Paging;
-use crate::prompts::catalogue::no_project;
+use crate::projects::check_open;
 use crate::prompts::names::check_text;
 use crate::roles::{Permission, Role, Who};
 use crate::{Registry, StoreError};
@@ -28,6 +32,8 @@ pub struct AdminToken {
     pub role: Role,
     /// The one project it is held to; all when absent.
     pub project: Option<Arc<str>>,
+    /// What it may change.
+    pub scope: TokenScope,
     /// Who answers for what it does.
     pub owner: Arc<str>,
     /// The end of its secret, to tell it apart.
@@ -50,6 +56,7 @@ impl AdminToken {
             owner: Arc::clone(&self.owner),
             token: Some(self.id),
             project: self.project.clone(),
+            scope: (!self.scope.is_open()).then(|| Arc::new(self.scope.clone())),
         }
     }
 
@@ -68,6 +75,8 @@ pub struct NewToken {
     pub role: Role,
     /// The one project it is held to.
     pub project: Option<String>,
+    /// What it may change.
+    pub scope: TokenScope,
     /// Who answers for what it does; the maker when absent, the new name when the bootstrap token makes it.
     pub owner: Option<String>,
     /// When it stops working by itself.
@@ -80,7 +89,7 @@ pub const BOOTSTRAP_OWNER: &str = "bootstrap";
 /// The columns [`read`] reads.
 macro_rules! columns {
     () => {
-        "id, name, role, project, owner, hint, created_by, created_us, expires_us, revoked_us, revision"
+        "id, name, role, project, folders, labels, owner, hint, created_by, created_us, expires_us, revoked_us, revision"
     };
 }
 
@@ -143,6 +152,8 @@ impl Insertion {
     pub(crate) fn of(new: NewToken, secret: &Secret, maker: &Who, now: Time) -> Result<Self> {
         check_name(&new.name)?;
         check_expiry(new.expires_at, now)?;
+        let scope = new.scope.checked()?;
+        check_role(new.role, &scope)?;
         if let Some(owner) = &new.owner {
             check_text("owner", owner, NAME_BYTES)?;
         }
@@ -158,6 +169,7 @@ impl Insertion {
             name,
             role: new.role,
             project: new.project.map(Arc::from),
+            scope,
             owner,
             hint: hint(secret.expose()).into(),
             created_by: Arc::clone(&maker.owner),
@@ -172,15 +184,12 @@ impl Insertion {
 pub(crate) async fn insert(writing: &mut Writing, it: &Insertion, origin: &str) -> Result<AdminToken> {
     let token = &it.token;
     if let Some(project) = &token.project {
-        let sql = "SELECT name FROM project WHERE name = $1 LIMIT 1";
-        if writing.tx.maybe(sql, args![&**project]).await?.is_none() {
-            return Err(no_project(project));
-        }
+        check_open(&mut writing.tx, project).await?;
     }
     let sql =
         "INSERT INTO admin_token (id, name, role, project, owner, secret_hash, hint, origin, created_by,
-                                        created_us, expires_us, revoked_us, revision)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+                                        created_us, expires_us, revoked_us, revision, folders, labels)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
     let values = args![
         token.id.to_string(),
         &*token.name,
@@ -194,11 +203,14 @@ pub(crate) async fn insert(writing: &mut Writing, it: &Insertion, origin: &str) 
         token.created_at.micros(),
         token.expires_at.map(Time::micros),
         None::<i64>,
-        writing.revision
+        writing.revision,
+        token.scope.folders.as_ref().map(to_json).transpose()?,
+        token.scope.labels.as_ref().map(to_json).transpose()?
     ];
     writing.tx.run(sql, values).await?;
     let detail = json!({
-        "name": token.name, "role": token.role, "owner": token.owner, "expires_at": token.expires_at, "origin": origin,
+        "name": token.name, "role": token.role, "folders": token.scope.folders, "labels": token.scope.labels,
+        "owner": token.owner, "expires_at": token.expires_at, "origin": origin,
     });
     note(writing, &it.maker, token, ("token.issued", detail)).await?;
     Ok(token.clone())
@@ -235,6 +247,7 @@ pub(crate) fn read(row: &Row) -> Result<AdminToken> {
         name: row.text("name")?.into(),
         role: row.parsed("role")?,
         project: row.maybe_text("project")?.map(Arc::from),
+        scope: TokenScope { folders: row.maybe_json("folders")?, labels: row.maybe_json("labels")? },
         owner: row.text("owner")?.into(),
         hint: row.text("hint")?.into(),
         created_by: row.text("created_by")?.into(),
@@ -242,6 +255,20 @@ pub(crate) fn read(row: &Row) -> Result<AdminToken> {
         expires_at: row.maybe_time("expires_us")?,
         revoked_at: row.maybe_time("revoked_us")?,
     })
+}
+
+/// Refuses scopes that would hold nobody: a viewer changes no prompt, and an admin makes tokens without scopes.
+fn check_role(role: Role, scope: &TokenScope) -> Result<()> {
+    let given = [("folders", scope.folders.is_some()), ("labels", scope.labels.is_some())];
+    let Some((field, _)) = given.into_iter().find(|(_, given)| *given) else { return Ok(()) };
+    match role {
+        Role::Editor | Role::Releaser => Ok(()),
+        Role::Viewer | Role::Admin => {
+            let message =
+                format!("`{field}` hold an editor or a releaser: a token with role {role} has none");
+            Err(StoreError::invalid(field, message))
+        }
+    }
 }
 
 fn no_token(id: Id<Token>) -> StoreError {

@@ -11,7 +11,7 @@ use crate::audit::{self, Entry};
 use crate::db::{Result, Row, Writing, args, to_json};
 use crate::keys::check_name;
 use crate::paging::Paging;
-use crate::prompts::catalogue::no_project;
+use crate::projects::check_open;
 use crate::prompts::names::check_text;
 use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
@@ -235,10 +235,7 @@ impl ViewContent {
 }
 
 async fn create(writing: &mut Writing, it: &Creation) -> Result<SavedView> {
-    let project = "SELECT name FROM project WHERE name = $1 LIMIT 1";
-    if writing.tx.maybe(project, args![&*it.project]).await?.is_none() {
-        return Err(no_project(&it.project));
-    }
+    check_open(&mut writing.tx, &it.project).await?;
     let count = "SELECT COUNT(*) AS views FROM saved_view WHERE project = $1 LIMIT 1";
     let row = writing.tx.maybe(count, args![&*it.project]).await?;
     if row.map(|row| row.int("views")).transpose()?.unwrap_or_default() >= VIEWS {

@@ -17,7 +17,7 @@ use crate::credentials::{generate, hint};
 use crate::db::{Result, Row, Tx, Writing, args, to_json};
 use crate::keys::{Issued, check_name};
 use crate::paging::Paging;
-use crate::prompts::catalogue::no_project;
+use crate::projects::check_open;
 use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
 
@@ -208,10 +208,7 @@ fn fresh(new: NewWebhook, who: &Who, now: Time) -> Result<Webhook> {
 
 async fn insert(writing: &mut Writing, it: &Insertion) -> Result<Webhook> {
     let webhook = Webhook { revision: writing.revision, ..it.webhook.clone() };
-    let project = "SELECT name FROM project WHERE name = $1 LIMIT 1";
-    if writing.tx.maybe(project, args![&*webhook.project]).await?.is_none() {
-        return Err(no_project(&webhook.project));
-    }
+    check_open(&mut writing.tx, &webhook.project).await?;
     let sql = "SELECT COUNT(*) AS webhooks FROM webhook WHERE project = $1 LIMIT 1";
     let there = writing.tx.maybe(sql, args![&*webhook.project]).await?;
     if there.map_or(Ok(0), |row| row.int("webhooks"))? >= WEBHOOKS {

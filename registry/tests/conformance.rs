@@ -20,6 +20,8 @@ mod database;
 mod keys;
 #[path = "conformance/labels.rs"]
 mod labels;
+#[path = "conformance/projects.rs"]
+mod projects;
 #[path = "conformance/prompts.rs"]
 mod prompts;
 #[path = "conformance/races.rs"]
@@ -185,6 +187,17 @@ macro_rules! conformance {
                 the_token_that_was_used_is_noted,
                 each_move_of_a_label_is_told_once,
                 trying_a_webhook_out_and_replaying_are_noted,
+            }
+            projects {
+                a_project_is_found_as_it_was_made,
+                projects_are_listed_by_name,
+                the_same_name_is_another_prompt_in_another_project,
+                a_project_is_archived_once_nothing_in_it_works,
+                a_scope_holds_editors_and_releasers_only,
+                a_token_held_to_folders_changes_nothing_outside,
+                an_alias_is_no_way_around_folders,
+                a_token_held_to_labels_moves_no_others,
+                a_scope_of_nothing_changes_no_prompt,
             }
         }
     };

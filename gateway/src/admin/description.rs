@@ -59,6 +59,7 @@ pub(super) fn base() -> OpenApi {
         ("versions", "Everything that shapes a call, immutable"),
         ("labels", "Named pointers to a version, moved with history"),
         ("rendering", "Trying a prompt without calling a model"),
+        ("projects", "Walls between what is defined and recorded"),
         ("keys", "What applications call with"),
         ("tokens", "What people and programs manage things with"),
         ("calls", "What calls did"),

@@ -117,8 +117,10 @@ pub(super) fn project(admin: &Admin, token: &AdminToken, asked: Option<&str>) ->
         return Err(Refusal::new(Kind::PermissionDenied, message).param("project"));
     }
     if !admin.app.registry.snapshot().has_project(asked) {
-        let message =
-            format!("there is no project `{}`: this version has `default` only", asked.escape_debug());
+        let message = format!(
+            "there is no project `{}`: GET /api/v1/projects lists those there are",
+            asked.escape_debug()
+        );
         return Err(Refusal::new(Kind::NotFound, message).param("project"));
     }
     Ok(asked.into())

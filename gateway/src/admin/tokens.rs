@@ -4,9 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
-use registry::{AdminToken, Role};
+use registry::{AdminToken, Role, TokenScope};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +14,7 @@ use vocab::{Id, Time};
 use super::Admin;
 use super::answer::{List, location};
 use super::description::{Conflict, NotFound};
-use super::given::{self, Named, Paged, Sent, not_yet};
+use super::given::{self, Named, Paged, Sent};
 use super::keys::later;
 use super::permission::{self, Administer, Allowed, Read};
 use crate::refusal::{Kind, Refusal};
@@ -41,6 +40,8 @@ struct TokenPath {
     "name": "ci",
     "role": "editor",
     "project": null,
+    "folders": ["support"],
+    "labels": null,
     "owner": "ann",
     "hint": "x7Qf",
     "created_by": "ann",
@@ -59,6 +60,10 @@ struct Token {
     role: Role,
     /// The one project it is held to; null for all.
     project: Option<String>,
+    /// Folders in which, and below which, it may change prompts; null is all, an empty list none.
+    folders: Option<Vec<String>>,
+    /// Labels it may move, names or `prefix*`; null is all, an empty list none.
+    labels: Option<Vec<String>>,
     /// Who answers for what it does.
     owner: String,
     /// The end of its secret, to tell it apart.
@@ -94,6 +99,8 @@ impl From<AdminToken> for Token {
             name: token.name.to_string(),
             role: token.role,
             project: token.project.as_deref().map(ToOwned::to_owned),
+            folders: token.scope.folders,
+            labels: token.scope.labels,
             owner: token.owner.to_string(),
             hint: token.hint.to_string(),
             created_by: token.created_by.to_string(),
@@ -112,6 +119,8 @@ impl From<AdminToken> for Token {
     "name": "ci",
     "role": "editor",
     "project": null,
+    "folders": ["support"],
+    "labels": null,
     "owner": "ann",
     "hint": "abcd",
     "created_by": "ann",
@@ -129,7 +138,7 @@ struct IssuedToken {
 /// An admin token to issue.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "ci", "role": "editor", "owner": "ann"}))]
+#[schema(example = json!({"name": "ci", "role": "editor", "owner": "ann", "folders": ["support"]}))]
 struct NewToken {
     /// What people call it.
     name: String,
@@ -145,12 +154,11 @@ struct NewToken {
     /// When it stops working by itself; never when absent.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Time>,
-    /// Not supported yet.
-    #[schema(ignore)]
-    folders: Option<Value>,
-    /// Not supported yet.
-    #[schema(ignore)]
-    labels: Option<Value>,
+    /// Folders in which, and below which, an editor or releaser may change prompts: `support`; absent is all, an empty
+    /// list none. What it reads is not divided.
+    folders: Option<Vec<String>>,
+    /// Labels an editor or releaser may move: names or `prefix*`; absent is all, an empty list none.
+    labels: Option<Vec<String>>,
 }
 
 /// Issue an admin token
@@ -165,8 +173,6 @@ async fn issue_token(
     State(admin): State<Admin>,
     Sent(new): Sent<NewToken>,
 ) -> Result<impl IntoResponse, Refusal> {
-    not_yet("folders", new.folders.as_ref())?;
-    not_yet("labels", new.labels.as_ref())?;
     later(&admin, new.expires_at)?;
     let project = match new.project.as_deref() {
         None => allowed.token.project.clone(),
@@ -176,6 +182,7 @@ async fn issue_token(
         name: new.name,
         role: new.role,
         project: project.map(|project| project.to_string()),
+        scope: TokenScope { folders: new.folders, labels: new.labels },
         owner: new.owner,
         expires_at: new.expires_at,
     };

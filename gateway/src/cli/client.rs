@@ -31,6 +31,9 @@ pub struct Connection {
     /// The admin token; without it, the one the first start wrote into the data folder.
     #[arg(long, global = true, env = "WEIR_ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     admin_token: Option<String>,
+    /// The project to act on; `default`, or the one the token is held to, when absent.
+    #[arg(long, global = true, env = "WEIR_PROJECT", value_name = "NAME")]
+    project: Option<String>,
     /// The data folder to look for the first start's token in.
     #[arg(long, global = true, env = "WEIR_DATA_DIR", default_value = DATA_DIR, value_name = "DIR")]
     data_dir: PathBuf,
@@ -41,6 +44,7 @@ pub struct Client {
     agent: Agent,
     base: String,
     authorization: String,
+    project: Option<String>,
 }
 
 impl Connection {
@@ -62,11 +66,16 @@ impl Connection {
         drop(rustls::crypto::ring::default_provider().install_default());
         let agent = Agent::config_builder().http_status_as_error(false).build().into();
         let base = format!("{}/api/v1", self.admin_url.trim_end_matches('/'));
-        Ok(Client { agent, base, authorization: format!("Bearer {token}") })
+        Ok(Client { agent, base, authorization: format!("Bearer {token}"), project: self.project.clone() })
     }
 }
 
 impl Client {
+    /// The project that was named to act on.
+    pub fn project(&self) -> Option<&str> {
+        self.project.as_deref()
+    }
+
     /// Reads `path`, with query parameters.
     pub fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
         let url = self.url(path, query);
@@ -146,7 +155,8 @@ impl Client {
 
     fn url(&self, path: &str, query: &[(&str, &str)]) -> String {
         let mut url = format!("{}{path}", self.base);
-        for (at, (name, value)) in query.iter().enumerate() {
+        let project = self.project.as_deref().map(|project| ("project", project));
+        for (at, (name, value)) in query.iter().copied().chain(project).enumerate() {
             url.push(if at == 0 { '?' } else { '&' });
             url.push_str(name);
             url.push('=');

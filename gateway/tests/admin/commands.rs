@@ -379,3 +379,36 @@ async fn an_audit_is_listed_exported_and_verified() {
         assert!(!said.ok && format!("{}{}", said.out, said.err).contains(says), "{} {}", said.out, said.err);
     }
 }
+
+#[tokio::test]
+async fn projects_and_tokens_are_made_from_a_terminal() {
+    let desk = Desk::open().await;
+    let made = weir(&desk, &["project", "create", "shop", "--description", "The shop"]).await;
+    assert!(made.ok, "{}", made.err);
+    let listed = weir(&desk, &["project", "list"]).await.out;
+    assert_eq!(listed.lines().last().unwrap(), "shop     bootstrap  The shop", "{listed}");
+
+    let create =
+        ["token", "create", "ci", "--role", "editor", "--folders", "a,b/c", "--project", "shop", "--json"];
+    let token = weir(&desk, &create).await.json();
+    let said = json!([token["project"], token["folders"], token["labels"], token["role"]]);
+    assert_eq!(said, json!(["shop", ["a", "b/c"], null, "editor"]));
+    let secret = token["secret"].as_str().unwrap();
+    let key = weir(&desk, &["key", "create", "till", "--project", "shop", "--json"]).await.json();
+    assert_eq!(key["project"], "shop");
+    assert_eq!(
+        weir(&desk, &["key", "list", "--project", "shop", "--json"]).await.json().as_array().unwrap().len(),
+        1
+    );
+    let tokens = weir(&desk, &["token", "list"]).await.out;
+    let row = tokens.lines().find(|line| line.contains("shop")).unwrap();
+    assert!(row.ends_with("shop     a, b/c   all     active") && !tokens.contains(secret), "{tokens}");
+
+    let busy = weir(&desk, &["project", "archive", "shop"]).await;
+    assert!(!busy.ok && busy.err.contains("still has 1 keys, 1 tokens"), "{}", busy.err);
+    assert!(weir(&desk, &["token", "revoke", token["id"].as_str().unwrap()]).await.ok);
+    assert!(weir(&desk, &["key", "revoke", key["id"].as_str().unwrap(), "--project", "shop"]).await.ok);
+    assert!(weir(&desk, &["project", "archive", "shop"]).await.ok);
+    assert!(weir(&desk, &["project", "list", "--archived"]).await.out.contains("shop"));
+    assert!(weir(&desk, &["project", "restore", "shop"]).await.ok);
+}

@@ -21,6 +21,7 @@ mod keys;
 mod labels;
 mod overview;
 mod prices;
+mod projects;
 mod prompts;
 mod pseudonyms;
 mod records;

@@ -102,8 +102,8 @@ async fn what_a_token_cannot_be_is_refused() {
     for (name, token) in [
         ("no_role", json!({"name": "t"})),
         ("wrong_role", json!({"name": "t", "role": "root"})),
-        ("token_folders", json!({"name": "t", "role": "editor", "folders": ["a"]})),
-        ("token_labels", json!({"name": "t", "role": "editor", "labels": ["a"]})),
+        ("token_folders", json!({"name": "t", "role": "editor", "folders": ["a*b"]})),
+        ("token_labels", json!({"name": "t", "role": "admin", "labels": ["a"]})),
         ("unknown_token_field", json!({"name": "t", "role": "editor", "colour": 1})),
         ("token_of_no_project", json!({"name": "t", "role": "editor", "project": "other"})),
         (

@@ -6,6 +6,7 @@
 #[path = "../support/lib.rs"]
 mod support;
 
+mod access;
 mod alerts;
 mod chat;
 mod completions;

@@ -65,19 +65,18 @@ impl KeyScope {
 
     pub(super) fn check(&self) -> Result<()> {
         let lists = [("models", &self.models), ("prompts", &self.prompts), ("labels", &self.labels)];
-        for (field, patterns) in lists {
-            let patterns = patterns.as_deref().unwrap_or_default();
-            if patterns.len() > PATTERNS {
-                let message =
-                    format!("`{field}` has more than {PATTERNS} entries: use patterns such as `team/*`");
-                return Err(StoreError::invalid(field, message));
-            }
-            for pattern in patterns {
-                check_pattern(field, pattern)?;
-            }
-        }
-        Ok(())
+        lists.into_iter().try_for_each(|(field, patterns)| check_patterns(field, patterns.as_deref()))
     }
+}
+
+/// Refuses a list with too many entries, or with one that is neither a name nor a pattern.
+pub(crate) fn check_patterns(field: &'static str, patterns: Option<&[String]>) -> Result<()> {
+    let patterns = patterns.unwrap_or_default();
+    if patterns.len() > PATTERNS {
+        let message = format!("`{field}` has more than {PATTERNS} entries: use patterns such as `team/*`");
+        return Err(StoreError::invalid(field, message));
+    }
+    patterns.iter().try_for_each(|pattern| check_pattern(field, pattern))
 }
 
 fn check_pattern(field: &'static str, pattern: &str) -> Result<()> {
@@ -93,7 +92,8 @@ fn check_pattern(field: &'static str, pattern: &str) -> Result<()> {
     Ok(())
 }
 
-fn allows(patterns: Option<&[String]>, name: &str) -> bool {
+/// Whether a list has a name, or a pattern it fits; without a list every name does.
+pub(crate) fn allows(patterns: Option<&[String]>, name: &str) -> bool {
     let Some(patterns) = patterns else { return true };
     patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),

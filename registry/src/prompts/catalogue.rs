@@ -9,6 +9,7 @@ use super::names::search_pattern;
 use super::{Prompt, PromptFilter, PromptKind};
 use crate::db::{Result, Row, Tx, args};
 use crate::paging::Paging;
+use crate::projects::no_project;
 use crate::{Registry, StoreError};
 
 /// The longest text that is searched for, in bytes.
@@ -116,10 +117,6 @@ pub(super) async fn get(tx: &mut Tx, project: &str, name: &PromptName) -> Result
 
 pub(super) fn no_prompt(name: &PromptName) -> StoreError {
     StoreError::Missing(format!("there is no prompt `{name}`"))
-}
-
-pub(crate) fn no_project(project: &str) -> StoreError {
-    StoreError::Missing(format!("there is no project `{}`", project.escape_debug()))
 }
 
 fn read_labels(joined: Option<&str>) -> Result<BTreeMap<LabelName, u32>> {

@@ -11,8 +11,12 @@ use super::{NewPrompt, Prompt, PromptChange, catalogue, names};
 use crate::audit::{self, Entry};
 use crate::content::Alias;
 use crate::db::{Result, Tx, Writing, args, to_json};
+use crate::projects::check_open;
 use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
+
+/// What the ids of OpenAI's own prompts start with.
+const IMPORTED: &str = "pmpt_";
 
 /// A prompt to create, and by whom.
 pub(super) struct Creation {
@@ -63,11 +67,9 @@ impl Registry {
 pub(super) async fn create(writing: &mut Writing, it: &Creation) -> Result<Prompt> {
     let Creation { project, new, who, now } = it;
     let tx = &mut writing.tx;
-    let sql = "SELECT name FROM project WHERE name = $1 LIMIT 1";
-    if tx.maybe(sql, args![&**project]).await?.is_none() {
-        return Err(catalogue::no_project(project));
-    }
+    check_open(tx, project).await?;
     names::check_description(&new.description)?;
+    check_claims(who, &[], &new.aliases)?;
     let prompt = Prompt {
         id: Id::at(*now),
         project: Arc::clone(project),
@@ -100,6 +102,8 @@ async fn apply(writing: &mut Writing, update: &Update) -> Result<Prompt> {
     let tx = &mut writing.tx;
     let before = catalogue::get(tx, &update.project, &update.name).await?;
     let change = &update.change;
+    // Where it goes is judged with the entry of the change; this is where it comes from.
+    update.who.may_change(before.name.as_str())?;
     if change.expected_revision.is_some_and(|expected| expected != before.revision) {
         let message = format!("prompt `{}` was changed meanwhile: read it again", before.name);
         return Err(StoreError::Stale { message, current: before.latest });
@@ -108,6 +112,7 @@ async fn apply(writing: &mut Writing, update: &Update) -> Result<Prompt> {
         before.writable()?;
     }
     let mut after = changed(&before, change)?;
+    check_claims(&update.who, &before.aliases, &after.aliases)?;
     after.archived_at = archived_at(&before, change.archived, update.now)?;
     after.updated_at = update.now;
     after.revision = writing.revision;
@@ -147,6 +152,13 @@ async fn note(
     (action, detail): (&'static str, Value),
 ) -> Result<()> {
     audit::note(writing, who, &prompt.project, Entry { action, target: prompt.name.as_str(), detail }).await
+}
+
+/// Refuses to take names outside the folders of whoever asks. Ids of imported prompts are in no folder.
+fn check_claims(who: &Who, before: &[Alias], after: &[Alias]) -> Result<()> {
+    let new = after.iter().filter(|alias| !before.iter().any(|known| known.id == alias.id));
+    let mut names = new.filter(|alias| !alias.id.starts_with(IMPORTED));
+    names.try_for_each(|alias| who.may_change(&alias.id))
 }
 
 /// The prompt with its new name, description, tags and aliases.

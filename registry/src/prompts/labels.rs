@@ -208,6 +208,7 @@ impl Registry {
         if let Some(reason) = &change.reason {
             check_text("reason", reason, REASON_BYTES)?;
         }
+        who.may_label(change.label.as_str())?;
         let (who, now) = (who.clone(), self.clock().now());
         Ok(Task { project: project.into(), name: name.clone(), change, version, who, now })
     }

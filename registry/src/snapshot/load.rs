@@ -1,6 +1,6 @@
 //! Bringing a snapshot up to date: what changed since its revision is read in one transaction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use tracing::error;
@@ -10,6 +10,7 @@ use super::{Credentials, Entry, Shards, Snapshot};
 use crate::StoreError;
 use crate::credentials::SecretHash;
 use crate::db::{Db, Result, Row, Tx, args};
+use crate::projects::PROJECTS;
 use crate::prompts::Prompt;
 use crate::prompts::catalogue;
 use crate::prompts::versions::{self, Version};
@@ -19,8 +20,6 @@ use crate::{keys, tokens};
 const PAGE: i64 = 200;
 /// The most versions that the prompts of one page can have in memory.
 const PAGE_VERSIONS: i64 = 1_000_000;
-/// The most projects.
-const PROJECTS: i64 = 100_000;
 
 type PromptId = Id<vocab::id::Prompt>;
 type Versions = HashMap<(PromptId, u32), Arc<Version>>;
@@ -65,11 +64,16 @@ async fn load(tx: &mut Tx, before: &Snapshot) -> Result<Option<Snapshot>> {
 }
 
 async fn load_projects(tx: &mut Tx, next: &mut Snapshot) -> Result<()> {
-    let sql = "SELECT name FROM project ORDER BY name LIMIT $1";
+    let sql = "SELECT name, archived_us FROM project ORDER BY name LIMIT $1";
+    let mut archived = HashSet::new();
     for row in tx.all(sql, args![PROJECTS]).await? {
         let name: Arc<str> = row.text("name")?.into();
+        if row.maybe_int("archived_us")?.is_some() {
+            archived.insert(Arc::clone(&name));
+        }
         next.projects.entry(name).or_insert_with(Shards::new);
     }
+    next.archived = Arc::new(archived);
     Ok(())
 }
 

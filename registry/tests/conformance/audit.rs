@@ -6,8 +6,8 @@ use std::time::Duration;
 use registry::audit::Verifier;
 use registry::{
     AlertChange, AuditEntry, AuditFilter, Deed, KeyChange, KeyScope, LabelChange, NewKey, NewPrompt,
-    NewToken, NewVersion, NewView, Paging, PromptChange, Role, StoreError, ViewChange, ViewContent, ViewKind,
-    WebhookChange, Who,
+    NewToken, NewVersion, NewView, Paging, PromptChange, Role, StoreError, TokenScope, ViewChange,
+    ViewContent, ViewKind, WebhookChange, Who,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -47,6 +47,7 @@ fn token(name: &str, project: Option<&str>) -> NewToken {
         name: name.to_owned(),
         role: Role::Admin,
         project: project.map(str::to_owned),
+        scope: TokenScope::default(),
         owner: None,
         expires_at: None,
     }

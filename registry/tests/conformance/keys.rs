@@ -4,14 +4,21 @@ use std::time::Duration;
 
 use registry::{
     AdminToken, BOOTSTRAP_OWNER, Issued, KeyChange, KeyRefusal, KeyScope, NewKey, NewToken, Paging, Registry,
-    Role, StoreError, Who,
+    Role, StoreError, TokenScope, Who,
 };
 use vocab::{Clock, Limit, Secret};
 
 use crate::bench::{Bench, PROJECT, key_named};
 
 fn token(name: &str, role: Role) -> NewToken {
-    NewToken { name: name.to_owned(), role, project: None, owner: None, expires_at: None }
+    NewToken {
+        name: name.to_owned(),
+        role,
+        project: None,
+        scope: TokenScope::default(),
+        owner: None,
+        expires_at: None,
+    }
 }
 
 async fn issue(it: &Bench, new: NewToken, who: &Who) -> Result<Issued<AdminToken>, StoreError> {

@@ -17,6 +17,7 @@ use crate::roles::{Who, may_serve};
 
 pub(super) async fn put(writing: &mut Writing, task: &Task) -> Result<Label> {
     let prompt = catalogue::get(&mut writing.tx, &task.project, &task.name).await?;
+    task.who.may_change(prompt.name.as_str())?;
     prompt.writable()?;
     let now = standing(writing, &prompt, &task.change.label).await?;
     expect(&prompt, task, now.as_ref())?;
@@ -28,6 +29,7 @@ pub(super) async fn put(writing: &mut Writing, task: &Task) -> Result<Label> {
 
 pub(super) async fn remove(writing: &mut Writing, task: &Task) -> Result<()> {
     let prompt = catalogue::get(&mut writing.tx, &task.project, &task.name).await?;
+    task.who.may_change(prompt.name.as_str())?;
     let label = &task.change.label;
     let now = standing(writing, &prompt, label).await?.ok_or_else(|| no_label(&prompt, label))?;
     expect(&prompt, task, Some(&now))?;
@@ -46,6 +48,7 @@ pub(super) async fn remove(writing: &mut Writing, task: &Task) -> Result<()> {
 
 pub(super) async fn roll_back(writing: &mut Writing, task: &Task) -> Result<Label> {
     let prompt = catalogue::get(&mut writing.tx, &task.project, &task.name).await?;
+    task.who.may_change(prompt.name.as_str())?;
     prompt.writable()?;
     let label = &task.change.label;
     let now = standing(writing, &prompt, label).await?.ok_or_else(|| no_label(&prompt, label))?;
