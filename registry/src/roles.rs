@@ -157,7 +157,7 @@ impl Who {
     }
 
     /// Refuses to move a label they are not held to.
-    pub(crate) fn may_label(&self, label: &str) -> Result<(), StoreError> {
+    pub fn may_label(&self, label: &str) -> Result<(), StoreError> {
         let Some(scope) = self.scope.as_deref().filter(|scope| !scope.allows_label(label)) else {
             return Ok(());
         };

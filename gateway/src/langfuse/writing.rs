@@ -44,8 +44,10 @@ pub(super) struct NewLabels {
 pub(super) async fn create(app: &App, writer: &Writer, new: NewPrompt) -> Result<Response<Body>, Refusal> {
     let registry = &app.registry;
     let name = name(&new.name)?;
+    let labels = labels(&new)?;
+    within(writer, &labels)?;
     let version = NewVersion {
-        labels: labels(&new)?,
+        labels,
         commit_message: new.commit_message,
         ..content(new.kind, &new.prompt, new.config)?
     };
@@ -117,6 +119,7 @@ pub(super) async fn label_version(
     let found = registry.get_version(&writer.project, &parsed, &Selector::Number(version)).await;
     let found = found
         .map_err(|error| if matches!(error, StoreError::Missing(_)) { missing() } else { error.into() })?;
+    within(writer, &labels)?;
     for label in labels {
         let placement = LabelChange::of(label).onto(version);
         registry.move_label(&writer.project, &parsed, placement, &writer.who).await.map_err(refused)?;
@@ -157,11 +160,20 @@ pub(super) async fn delete(
 async fn archive(app: &App, writer: &Writer, prompt: &Prompt) -> Result<(), Refusal> {
     let mut labels: Vec<&LabelName> = prompt.labels.keys().collect();
     labels.sort_by_key(|label| label.as_str() != vocab::name::PRODUCTION);
+    within(writer, labels.iter().copied())?;
     for label in labels {
         unlabel(app, writer, prompt, label).await?;
     }
     let archive = PromptChange { archived: Some(true), ..PromptChange::default() };
     change(app, writer, &prompt.name, archive).await.map(drop)
+}
+
+/// Refuses labels the token is not held to before the first of several steps, so that none is left half done.
+fn within<'l>(writer: &Writer, labels: impl IntoIterator<Item = &'l LabelName>) -> Result<(), Refusal> {
+    for label in labels {
+        writer.who.may_label(label.as_str())?;
+    }
+    Ok(())
 }
 
 async fn unlabel(app: &App, writer: &Writer, prompt: &Prompt, label: &LabelName) -> Result<(), Refusal> {

@@ -164,3 +164,20 @@ async fn what_may_not_be_done_is_said_and_the_rest_goes_on() {
     let missing = weir(&desk, &["import", "openai", "no-such-file"]).await;
     assert!(!missing.ok && missing.err.contains("cannot read no-such-file"), "{}", missing.err);
 }
+
+#[tokio::test]
+async fn a_token_held_to_a_folder_imports_into_that_folder_only() {
+    let desk = Desk::open().await;
+    let new = json!({"name": "ci", "role": "releaser", "folders": ["imported"]});
+    let made = desk.post("/tokens", &new).await.json();
+    let held = ["--admin-token", made["secret"].as_str().unwrap()];
+    let path = file("mlflow.json");
+    let outside = weir(&desk, &[&["import", "mlflow", &path], &held[..]].concat()).await;
+    assert!(!outside.ok && outside.out.contains("in `imported` only"), "{} {}", outside.out, outside.err);
+    assert_eq!(desk.get("/prompts").await.json()["data"], json!([]));
+
+    let inside = [&["import", "mlflow", &path, "--folder", "imported"], &held[..]].concat();
+    let inside = weir(&desk, &inside).await;
+    assert!(inside.ok, "{} {}", inside.out, inside.err);
+    assert_eq!(desk.get("/prompts/imported%2Fsummarization-prompt").await.json()["latest_version"], 2);
+}

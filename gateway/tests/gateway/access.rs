@@ -9,6 +9,10 @@ const DOCUMENT: &str = include_str!("../../../docs/ACCESS.md");
 const START: &str = "| routes of the data plane | any key | `read_prompts: false` | `passthrough: true` | \
                      `registered_prompts_only: true` | an admin token |";
 const PROMPT: &str = "greeting";
+/// Where the routes are told apart.
+const SURFACE: &str = include_str!("../../src/surface.rs");
+/// What is answered with a 404 so far.
+const UNSERVED: &str = "/v1/messages";
 
 /// The routes of one line, whether they name a prompt, and which columns may take them.
 struct Row {
@@ -38,6 +42,7 @@ fn body(path: &str, names_prompt: bool) -> Value {
         "/v1/chat/completions" => json!({"messages": [{"role": "user", "content": "Hi"}]}),
         "/v1/responses" | "/v1/embeddings" => json!({"input": "Hi"}),
         "/v1/completions" => json!({"prompt": "Hi"}),
+        "/v1/feedback/links" => return json!({"session_id": "s", "name": "helpful"}),
         "/v1/feedback" => return json!({"session_id": "s", "name": "helpful", "value": 1}),
         path if path.ends_with("/traces") => return json!({"resourceSpans": []}),
         path if path.ends_with("/render") => return json!({}),
@@ -54,7 +59,7 @@ fn body(path: &str, names_prompt: bool) -> Value {
 }
 
 fn path(path: &str) -> String {
-    path.replace("{name}", PROMPT).replace("{id}", "gpt-4o-mini")
+    path.replace("{name}", PROMPT).replace("{link}", "x").replace("{id}", "gpt-4o-mini")
 }
 
 /// A gateway with a prompt of messages and one of text.
@@ -63,6 +68,25 @@ async fn open() -> Harness {
     weir.publish_saying(PROMPT, "Be kind.").await;
     weir.publish("plain", json!({"text": "Hi", "labels": ["production"]})).await;
     weir
+}
+
+#[test]
+fn the_table_has_every_path_that_is_told_apart() {
+    let table = table();
+    let walked: Vec<&str> = table.iter().flat_map(|row| &row.routes).map(|(_, path)| *path).collect();
+    let code = SURFACE.split("\nfn ").next().unwrap();
+    let told_apart = code.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/'));
+    let below = [gateway::langfuse::PREFIX, gateway::feedback::PATH, "/v1/feedback/links"];
+    let paths: Vec<&str> = told_apart.chain(below).filter(|path| *path != UNSERVED).collect();
+    assert!(paths.len() > 15, "the routes were found: {paths:?}");
+    for path in paths {
+        // `/v1/` alone stands for whatever is passed through.
+        let found = walked.iter().any(|known| match path.strip_suffix('/') {
+            Some(_) => known.starts_with(path),
+            None => *known == path,
+        });
+        assert!(found, "{path} has no row in docs/ACCESS.md");
+    }
 }
 
 #[tokio::test]
@@ -94,7 +118,7 @@ async fn each_key_may_what_the_table_says() {
             }
             let keyless = Call::new(weir.data_address(), method, &path(route));
             let keyless = keyless.json(&body(route, row.names_prompt)).send().await;
-            let open = ["/healthz", "/readyz"].contains(route);
+            let open = ["/healthz", "/readyz", "/v1/feedback/{link}"].contains(route);
             assert_eq!(keyless.status == 401, !open, "{method} {route} without a key: {}", keyless.text());
         }
     }

@@ -28,6 +28,7 @@ mod passthrough;
 mod prompts;
 mod records;
 mod responses;
+mod scopes;
 mod secrets;
 mod shutdown;
 mod spans;
