@@ -148,7 +148,15 @@ impl App {
         let poisoned = (outbox.poisoned > 0).then(|| {
             format!("the record store refused {} rows, see `weir outbox poisoned`", outbox.poisoned)
         });
-        set_aside.into_iter().chain(waiting).chain(poisoned).chain(self.leftovers.notices()).collect()
+        let away = self.registry.away().map(|away| {
+            format!(
+                "the registry database has been away since {}: calls are served from what is known, nothing can be \
+                 changed ({})",
+                away.since, away.reason
+            )
+        });
+        let store = set_aside.into_iter().chain(waiting).chain(poisoned);
+        away.into_iter().chain(store).chain(self.leftovers.notices()).collect()
     }
 
     /// Brings the gauges that mirror other counters up to date, for `/metrics`.
@@ -159,6 +167,7 @@ impl App {
             self.metrics.export.refresh(&exporter.counts());
         }
         self.metrics.registry_revision.set(self.registry.snapshot().revision());
+        self.metrics.registry_reachable.set(i64::from(self.registry.away().is_none()));
         self.metrics.buffered_bytes.set(gauge(self.admission.bytes() as u64));
     }
 }

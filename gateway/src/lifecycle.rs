@@ -7,6 +7,7 @@ use std::time::Duration;
 use analytics::{Analytics, Closed};
 use anyhow::Context as _;
 use config::Config;
+use registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -51,7 +52,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         .with_context(|| format!("cannot create the data folder {}", config.data_dir.display()))?;
     let data = bind(config.server.listen).await?;
     let admin = bind(config.server.admin_listen).await?;
-    let registry = registry::Registry::open(config.registry_url.expose(), clock.clone()).await?;
+    let registry = Registry::open(config.registry_url.expose(), clock.clone()).await?;
     let exporter = config.export.as_ref().map(Exporter::new);
     let analytics = Analytics::open(start::analytics_settings(&config, &clock, exporter.clone()))?;
     let access = start::access(&config, &registry).await?;
@@ -80,10 +81,19 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         tokio::spawn(listen::run(data, limits.clone(), plane, stopping.clone())),
         tokio::spawn(listen::run(admin, limits, console, stopping.clone())),
         tokio::spawn(price_list::run(Arc::clone(&app), stopping.clone())),
+        tokio::spawn(watch_registry(app.registry.clone(), stopping.clone())),
         tokio::spawn(retention::run(Arc::clone(&app), stopping)),
     ]);
     tracing::info!(data.address = %data_address, admin.address = %admin_address, "serving");
     Ok(Running { data: data_address, admin: admin_address, access, app, analytics, export, stop, listeners })
+}
+
+/// Takes in what other nodes write, until the stop begins.
+async fn watch_registry(registry: Registry, mut stopping: Stopping) {
+    tokio::select! {
+        () = registry.watch() => {}
+        () = stopping.begins() => {}
+    }
 }
 
 impl Running {

@@ -69,6 +69,8 @@ pub struct Metrics {
     pub export: ExportMetrics,
     /// The registry's revision this node serves.
     pub registry_revision: IntGauge,
+    /// Whether the registry's database answers.
+    pub registry_reachable: IntGauge,
     /// Bytes of bodies held in memory.
     pub buffered_bytes: IntGauge,
 }
@@ -132,6 +134,7 @@ impl Metrics {
             spans_received: made.counters("weir_spans_received_total", SPANS_HELP, &["result"])?,
             export: ExportMetrics::new(&made)?,
             registry_revision: made.gauge("weir_registry_revision", "The registry revision served.")?,
+            registry_reachable: made.gauge("weir_registry_reachable", "1 while the registry's database answers.")?,
             buffered_bytes: made.gauge("weir_buffered_bytes", "Bytes of bodies held in memory.")?,
             registry: made.0,
         })

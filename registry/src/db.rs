@@ -15,9 +15,11 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sqlx::{Sqlite, SqlitePool, Transaction};
+use tokio::sync::Notify;
 use vocab::Time;
 
 pub(crate) use address::Address;
+pub(crate) use postgres::Silence;
 pub(crate) use row::Row;
 pub(crate) use value::{Value, args, to_json};
 
@@ -127,7 +129,10 @@ impl Db {
             None => return Err(StoreError::unreadable("the revision row is gone")),
         };
         let mut writing = Writing { tx, revision, now };
-        let answer = work(&mut writing, input).await;
+        let mut answer = work(&mut writing, input).await;
+        if let Ok(done) = answer {
+            answer = writing.tx.tell().await.map(|()| done);
+        }
         writing.tx.end(answer).await
     }
 
@@ -148,6 +153,14 @@ impl Db {
             Tx::Postgres(tx) => tx.exclude_others().await?,
         }
         Ok(tx)
+    }
+
+    /// Passes notices of other nodes' writes on to `told`, for ever; returns where there are none.
+    pub(crate) async fn listen(&self, told: &Notify) {
+        match self {
+            Self::Sqlite { .. } => {}
+            Self::Postgres { readers, .. } => readers.listen(told).await,
+        }
     }
 
     /// Ends all connections; SQLite folds its write-ahead log into the file.
@@ -190,6 +203,14 @@ impl Tx {
         match self {
             Self::Sqlite(tx) => sqlite::run(&mut **tx, sql, values).await,
             Self::Postgres(tx) => tx.run(sql, values).await,
+        }
+    }
+
+    /// Tells other nodes, when this commits, that there is something new.
+    async fn tell(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(tx) => tx.run(postgres::TELL, args![]).await.map(drop),
         }
     }
 

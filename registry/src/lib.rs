@@ -26,11 +26,13 @@ pub mod snapshot;
 pub mod template;
 pub mod tokens;
 pub mod views;
+pub mod watch;
 pub mod webhooks;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::Mutex;
 use tracing::error;
 use vocab::Clock;
@@ -53,6 +55,7 @@ pub use signing::SigningSecret;
 pub use snapshot::Snapshot;
 pub use tokens::{AdminToken, BOOTSTRAP_OWNER, NewToken, TokenScope};
 pub use views::{NewView, SavedView, ViewChange, ViewContent, ViewKind};
+pub use watch::Away;
 pub use webhooks::{NewWebhook, Webhook, WebhookChange};
 
 use cache::VersionCache;
@@ -70,6 +73,9 @@ struct Parts {
     /// One refresh at a time: an older snapshot must not replace a newer one.
     refreshing: Mutex<()>,
     versions: VersionCache,
+    away: ArcSwapOption<Away>,
+    /// The last revision that could not be taken in.
+    unreadable: AtomicI64,
 }
 
 impl Registry {
@@ -84,6 +90,8 @@ impl Registry {
             snapshot: ArcSwap::default(),
             refreshing: Mutex::new(()),
             versions: VersionCache::default(),
+            away: ArcSwapOption::empty(),
+            unreadable: AtomicI64::new(-1),
         }));
         match registry.refresh().await {
             Ok(()) => Ok(registry),
@@ -109,7 +117,17 @@ impl Registry {
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.0.refreshing.lock().await;
         let before = self.0.snapshot.load_full();
-        if let Some(next) = snapshot::refresh(&self.0.db, &before).await? {
+        self.take_in(&before).await
+    }
+
+    /// Reads everything anew, building on nothing that is known.
+    async fn reload(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.0.refreshing.lock().await;
+        self.take_in(&Snapshot::default()).await
+    }
+
+    async fn take_in(&self, before: &Snapshot) -> Result<(), StoreError> {
+        if let Some(next) = snapshot::refresh(&self.0.db, before).await? {
             self.0.snapshot.store(Arc::new(next));
         }
         Ok(())

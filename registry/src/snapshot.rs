@@ -19,7 +19,7 @@ use crate::prompts::versions::Version;
 use crate::tokens::AdminToken;
 use shards::Shards;
 
-pub(crate) use load::refresh;
+pub(crate) use load::{newest, refresh};
 
 /// The registry as it was after one write.
 #[derive(Clone)]

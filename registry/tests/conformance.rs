@@ -158,6 +158,7 @@ macro_rules! conformance {
                 text_is_ordered_byte_by_byte,
                 a_nul_character_is_refused_wherever_it_comes_in,
                 a_second_node_sees_what_the_first_wrote,
+                what_another_node_writes_is_noticed,
             }
             alerts {
                 a_rule_is_found_as_it_was_made,

@@ -6,6 +6,9 @@
 #[path = "../support/lib.rs"]
 mod support;
 
+#[path = "../../../registry/tests/support/server.rs"]
+mod server;
+
 mod access;
 mod alerts;
 mod chat;
@@ -23,6 +26,7 @@ mod langfuse;
 mod limits;
 mod mail;
 mod models;
+mod nodes;
 mod office;
 mod passthrough;
 mod prompts;

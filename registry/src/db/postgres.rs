@@ -1,11 +1,14 @@
 //! PostgreSQL under the seam: connecting, looking at a database without touching it, what its words are.
 
+mod notices;
 mod pool;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Row as _};
 
-pub(super) use pool::{Pool, Silence, Transaction};
+pub(super) use notices::TELL;
+pub(crate) use pool::Silence;
+pub(super) use pool::{Pool, Transaction};
 
 use super::Db;
 use super::migrate::{self, Applied};

@@ -84,6 +84,10 @@ impl Registry {
         if let Some(version) = self.versions().get(&prompt, &selector) {
             return Ok(Resolved { prompt, version, label });
         }
+        if let Some(away) = self.away() {
+            // Waiting for a database that is known to be away would only fill the gateway with waiting calls.
+            return Err(ResolveError::Unavailable(away.reason.clone().into()));
+        }
         let stored = versions::find(self.db(), &prompt, &selector).await.map_err(unavailable)?;
         let stored = stored.ok_or_else(|| no_version(&prompt, &selector))?;
         let version = compile(&prompt, stored)?;

@@ -24,6 +24,7 @@ const PAGE_VERSIONS: i64 = 1_000_000;
 type PromptId = Id<vocab::id::Prompt>;
 type Versions = HashMap<(PromptId, u32), Arc<Version>>;
 
+const REVISION: &str = "SELECT number FROM revision WHERE id = 1 LIMIT 1";
 const PROMPTS: &str = concat!(
     "SELECT ",
     catalogue::columns!(),
@@ -46,15 +47,23 @@ pub(crate) async fn refresh(db: &Db, before: &Snapshot) -> Result<Option<Snapsho
     tx.end(next).await
 }
 
+/// The number of the last write.
+pub(crate) async fn newest(db: &Db) -> Result<i64> {
+    read_revision(db.maybe(REVISION, args![]).await?.as_ref())
+}
+
+fn read_revision(row: Option<&Row>) -> Result<i64> {
+    row.ok_or_else(|| StoreError::unreadable("the revision row is gone"))?.int("number")
+}
+
 async fn load(tx: &mut Tx, before: &Snapshot) -> Result<Option<Snapshot>> {
-    let sql = "SELECT number FROM revision WHERE id = 1 LIMIT 1";
-    let Some(row) = tx.maybe(sql, args![]).await? else {
-        return Err(StoreError::unreadable("the revision row is gone"));
-    };
-    let revision = row.int("number")?;
+    let revision = read_revision(tx.maybe(REVISION, args![]).await?.as_ref())?;
     if revision == before.revision {
         return Ok(None);
     }
+    // Numbers go back when a backup was restored: nothing that is known can be built on.
+    let nothing = Snapshot::empty();
+    let before = if revision < before.revision { &nothing } else { before };
     let mut next = Snapshot { revision, ..before.clone() };
     load_projects(tx, &mut next).await?;
     load_prompts(tx, before, &mut next).await?;

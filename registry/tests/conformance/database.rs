@@ -1,5 +1,7 @@
 //! Cases about what the two databases could do differently, and about several nodes on one.
 
+use std::time::Duration;
+
 use registry::{NewPrompt, NewVersion, Paging, PromptFilter, StoreError};
 use vocab::Limit;
 
@@ -56,5 +58,22 @@ pub(crate) async fn a_second_node_sees_what_the_first_wrote(it: Bench) {
     other.refresh().await.unwrap();
     assert_eq!(other.resolve(PROJECT, &reference).await.unwrap().version.number, 1);
     assert_eq!(other.snapshot().revision(), it.registry.snapshot().revision());
+    other.close().await;
+}
+
+pub(crate) async fn what_another_node_writes_is_noticed(it: Bench) {
+    let other = it.another().await;
+    let reference = "a@dev".parse().unwrap();
+    let watching = async {
+        it.say("a", "one").await;
+        it.put("a", "dev", 1).await;
+        while other.resolve(PROJECT, &reference).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = other.watch() => unreachable!("watching has no end"),
+        seen = tokio::time::timeout(Duration::from_secs(20), watching) => seen.unwrap(),
+    }
     other.close().await;
 }

@@ -36,7 +36,7 @@ const SCHEMA_LOCK: &str = "SET LOCAL statement_timeout = '600s'; SELECT pg_advis
 
 /// What did not come in time.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::db) enum Silence {
+pub(crate) enum Silence {
     #[error("the server was not reached within {0:?}")]
     Connection(Duration),
     #[error("the server did not answer within {0:?}")]
@@ -97,6 +97,10 @@ impl Pool {
         let mut lease = self.lease().await?;
         answer(ANSWER_TIME, lease.connection.execute(sql)).await?;
         Ok(Transaction { lease, has_failed: false })
+    }
+
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.0.options
     }
 
     /// Waits for those who use connections, then ends them all.

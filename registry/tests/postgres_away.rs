@@ -1,0 +1,149 @@
+//! A node whose PostgreSQL goes away serves on from what it knows, and takes in what it missed when it is back.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where its own set-up is wrong")]
+
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/server.rs"]
+mod server;
+
+use std::time::Duration;
+
+use proxy::{Network, Proxy};
+use registry::{LabelChange, NewVersion, Registry, ResolveError, Role, StoreError, Who};
+use serde_json::json;
+use server::Schema;
+use vocab::Clock;
+
+const PROJECT: &str = "default";
+
+/// A node behind a network that can fail, and one beside the database.
+struct Nodes {
+    far: Registry,
+    near: Registry,
+    network: Proxy,
+    schema: Schema,
+}
+
+impl Nodes {
+    async fn open() -> Self {
+        let schema = Schema::make().await;
+        let (network, url) = Proxy::before(&schema.url).await;
+        let near = Registry::open(&schema.url, Clock::system()).await.unwrap();
+        let far = Registry::open(&url, Clock::system()).await.unwrap();
+        let watching = far.clone();
+        tokio::spawn(async move { watching.watch().await });
+        Self { far, near, network, schema }
+    }
+
+    /// Publishes a version beside the database and labels it.
+    async fn publish(&self, text: &str) {
+        let content = serde_json::from_value(json!({ "text": text })).unwrap();
+        let new = NewVersion { labels: vec!["production".parse().unwrap()], ..NewVersion::of(content) };
+        self.near.publish(PROJECT, &"a".parse().unwrap(), new, &admin()).await.unwrap();
+    }
+
+    /// The version the far node serves.
+    async fn served(&self) -> Option<u32> {
+        let resolved = self.far.resolve(PROJECT, &"a".parse().unwrap()).await;
+        resolved.ok().map(|resolved| resolved.version.number)
+    }
+
+    async fn serves(&self, version: u32) {
+        until("the far node to serve what was published", async || self.served().await == Some(version))
+            .await;
+    }
+}
+
+fn admin() -> Who {
+    Who::new(Role::Admin, "ann")
+}
+
+async fn until(what: &str, seen: impl AsyncFn() -> bool) {
+    let looking = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(5));
+        while !seen().await {
+            ticks.tick().await;
+        }
+    };
+    let looked = tokio::time::timeout(Duration::from_secs(30), looking).await;
+    looked.unwrap_or_else(|_| panic!("waited in vain for {what}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_node_writes_is_taken_in_by_itself() {
+    let it = Nodes::open().await;
+    for version in 1..=5 {
+        it.publish(&format!("text {version}")).await;
+        it.serves(version).await;
+    }
+    assert!(it.far.away().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_cut_off_is_missed_and_caught_up_with() {
+    let it = Nodes::open().await;
+    it.publish("one").await;
+    it.serves(1).await;
+
+    it.network.set(Network::Cut);
+    until("the loss to be noticed", async || it.far.away().is_some()).await;
+    it.publish("two").await;
+
+    assert_eq!(it.served().await, Some(1), "it serves on from what it knows");
+    let change = LabelChange::of("dev".parse().unwrap()).onto(1);
+    let refused = it.far.move_label(PROJECT, &"a".parse().unwrap(), change, &admin()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+
+    it.network.set(Network::Open);
+    it.serves(2).await;
+    until("the return to be noticed", async || it.far.away().is_none()).await;
+    let change = LabelChange::of("dev".parse().unwrap()).onto(1);
+    it.far.move_label(PROJECT, &"a".parse().unwrap(), change, &admin()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_swallows_everything_is_found_out() {
+    let it = Nodes::open().await;
+    it.publish("one").await;
+    it.publish("two").await;
+    it.serves(2).await;
+
+    it.network.set(Network::Stalled);
+    until("the silence to be noticed", async || it.far.away().is_some()).await;
+    assert_eq!(it.served().await, Some(2));
+    let pinned = it.far.resolve(PROJECT, &"a@1".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(pinned, ResolveError::Unavailable(_)), "it does not wait: {pinned}");
+    it.publish("three").await;
+
+    // Connections made before stay dead; only new ones get through.
+    it.network.set(Network::Open);
+    it.serves(3).await;
+    assert_eq!(it.far.resolve(PROJECT, &"a@1".parse().unwrap()).await.unwrap().version.number, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_lost_the_last_writes_is_believed() {
+    let it = Nodes::open().await;
+    for text in ["one", "two", "three"] {
+        it.publish(text).await;
+    }
+    it.serves(3).await;
+
+    // As when a standby takes over that had not got everything, or an older backup is restored.
+    it.network.set(Network::Cut);
+    until("the loss to be noticed", async || it.far.away().is_some()).await;
+    it.schema
+        .run(
+            "UPDATE label SET version = 2; DELETE FROM label_move WHERE to_version = 3;
+             DELETE FROM version WHERE number = 3; UPDATE prompt SET latest = 2, revision = revision - 1;
+             UPDATE revision SET number = number - 1",
+        )
+        .await;
+    it.network.set(Network::Open);
+
+    it.serves(2).await;
+    until("the return to be noticed", async || it.far.away().is_none()).await;
+    let refused = it.far.resolve(PROJECT, &"a@3".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(refused, ResolveError::NoVersion(_)), "{refused}");
+}
