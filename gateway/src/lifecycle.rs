@@ -22,6 +22,8 @@ use crate::retention;
 use crate::start::{self, Access};
 use crate::surface::DataPlane;
 
+/// The file in the data folder that a node starts from while PostgreSQL is away.
+const REGISTRY_COPY: &str = "registry.copy";
 /// How long the recorder may take to commit what it holds, after the last call has ended.
 const FLUSH_TIME: Duration = Duration::from_secs(20);
 
@@ -52,11 +54,12 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         .with_context(|| format!("cannot create the data folder {}", config.data_dir.display()))?;
     let data = bind(config.server.listen).await?;
     let admin = bind(config.server.admin_listen).await?;
-    let registry = Registry::open(config.registry_url.expose(), clock.clone()).await?;
+    let copy = config.data_dir.join(REGISTRY_COPY);
+    let registry = Registry::open_keeping(config.registry_url.expose(), &copy, clock.clone()).await?;
     let exporter = config.export.as_ref().map(Exporter::new);
     let analytics = Analytics::open(start::analytics_settings(&config, &clock, exporter.clone()))?;
     let access = start::access(&config, &registry).await?;
-    if config.demo {
+    if config.demo && registry.away().is_none() {
         start::seed_demo(&registry).await?;
     }
     let app = App::new(config, clock, registry, &analytics, exporter)?;

@@ -134,7 +134,7 @@ impl Metrics {
             spans_received: made.counters("weir_spans_received_total", SPANS_HELP, &["result"])?,
             export: ExportMetrics::new(&made)?,
             registry_revision: made.gauge("weir_registry_revision", "The registry revision served.")?,
-            registry_reachable: made.gauge("weir_registry_reachable", "1 while the registry's database answers.")?,
+            registry_reachable: made.gauge("weir_registry_reachable", "1 while its database answers.")?,
             buffered_bytes: made.gauge("weir_buffered_bytes", "Bytes of bodies held in memory.")?,
             registry: made.0,
         })

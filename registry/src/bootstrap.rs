@@ -47,6 +47,10 @@ impl Registry {
         admin_token: Option<&Secret>,
         api_key: Option<&Secret>,
     ) -> Result<Bootstrap> {
+        if self.away().is_some() {
+            // A copy is served, so there are keys; others handed in are taken when the database is back at a start.
+            return Ok(Bootstrap { admin_token: None, api_key: None, fresh: false });
+        }
         let now = self.clock().now();
         let fresh = self.is_fresh().await?;
         let admin_token = self.token_to_begin_with(admin_token, fresh, now)?;

@@ -1,6 +1,6 @@
-//! Compiled versions that nothing labels but somebody pinned, bounded by their size.
+//! Compiled versions that are called, whether labelled or pinned, bounded by their size.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vocab::{Id, Selector};
@@ -9,12 +9,13 @@ use crate::db::to_json;
 use crate::prompts::Prompt;
 use crate::prompts::versions::Version;
 
-/// The most that is kept, in bytes of content as JSON.
-const LIMIT_BYTES: usize = 32 << 20;
-/// What an entry weighs beside its content.
-const ENTRY_BYTES: usize = 1_024;
+/// The most that is kept.
+const LIMIT_BYTES: usize = 48 << 20;
+/// What a compiled version takes in memory, measured: its content as JSON so many times over, and this.
+const CONTENT_COPIES: usize = 3;
+const VERSION_BYTES: usize = 2_048;
 
-/// A pinned version by how it was named.
+/// A version by how it was named.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Pin {
     prompt: Id<vocab::id::Prompt>,
@@ -23,15 +24,16 @@ struct Pin {
     revision: i64,
 }
 
-/// Two generations: what is found in the older moves to the younger, and when the younger is full the older goes.
+/// Kept in a circle: when there is no room, the oldest goes, unless it was called since it was last looked at.
 #[derive(Debug, Default)]
-pub(crate) struct VersionCache(Mutex<Generations>);
+pub(crate) struct VersionCache(Mutex<Circle>);
 
 #[derive(Debug, Default)]
-struct Generations {
-    young: HashMap<Pin, Kept>,
-    old: HashMap<Pin, Kept>,
-    young_bytes: usize,
+struct Circle {
+    kept: HashMap<Pin, Kept>,
+    /// From the one to look at next to the one that was looked at or came last.
+    order: VecDeque<Pin>,
+    bytes: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -43,35 +45,50 @@ struct Kept {
 impl VersionCache {
     pub(crate) fn get(&self, prompt: &Prompt, selector: &Selector) -> Option<Arc<Version>> {
         let pin = Pin::of(prompt, selector.clone());
-        let mut generations = self.lock();
-        if let Some(kept) = generations.young.get(&pin) {
-            return Some(Arc::clone(&kept.version));
-        }
-        let kept = generations.old.remove(&pin)?;
-        let version = Arc::clone(&kept.version);
-        generations.add(pin, kept);
+        let version = Arc::clone(&self.lock().kept.get(&pin)?.version);
+        version.note_use();
         Some(version)
     }
 
     pub(crate) fn put(&self, prompt: &Prompt, selector: Selector, version: &Arc<Version>) {
         let content = to_json(&version.stored.content).map_or(LIMIT_BYTES, |json| json.len());
-        let kept = Kept { version: Arc::clone(version), bytes: content + ENTRY_BYTES };
-        self.lock().add(Pin::of(prompt, selector), kept);
+        let bytes = content * CONTENT_COPIES + VERSION_BYTES;
+        self.lock().add(Pin::of(prompt, selector), Kept { version: Arc::clone(version), bytes });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Generations> {
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        *self.lock() = Circle::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Circle> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Generations {
+impl Circle {
     fn add(&mut self, pin: Pin, kept: Kept) {
-        if self.young_bytes + kept.bytes > LIMIT_BYTES / 2 {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
+        self.bytes += kept.bytes;
+        match self.kept.insert(pin.clone(), kept) {
+            Some(before) => self.bytes -= before.bytes,
+            None => self.order.push_back(pin),
         }
-        self.young_bytes += kept.bytes;
-        self.young.insert(pin, kept);
+        // Each is passed over once at most: then its use is forgotten, and it goes.
+        for _ in 0..2 * self.order.len() {
+            if self.bytes <= LIMIT_BYTES {
+                return;
+            }
+            self.look_at_next();
+        }
+    }
+
+    fn look_at_next(&mut self) {
+        let Some(pin) = self.order.pop_front() else { return };
+        if self.kept.get(&pin).is_some_and(|kept| kept.version.take_use()) {
+            self.order.push_back(pin);
+        } else if let Some(gone) = self.kept.remove(&pin) {
+            self.bytes -= gone.bytes;
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! microseconds, JSON as text. Never `SELECT *`: after a change of schema SQLite's driver loses rows silently.
 
 mod address;
+mod kept;
 mod migrate;
 mod postgres;
 mod row;
@@ -19,6 +20,7 @@ use tokio::sync::Notify;
 use vocab::Time;
 
 pub(crate) use address::Address;
+pub(crate) use kept::{Columns, Packed};
 pub(crate) use postgres::Silence;
 pub(crate) use row::Row;
 pub(crate) use value::{Value, args, to_json};

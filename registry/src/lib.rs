@@ -29,12 +29,13 @@ pub mod views;
 pub mod watch;
 pub mod webhooks;
 
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::Mutex;
-use tracing::error;
+use tracing::{error, warn};
 use vocab::Clock;
 
 pub use alerts::{Alert, AlertChange, NewAlert};
@@ -60,6 +61,8 @@ pub use webhooks::{NewWebhook, Webhook, WebhookChange};
 
 use cache::VersionCache;
 use db::{Address, Chore, Db, Work};
+use snapshot::Basis;
+use snapshot::copy::Copy;
 
 /// Everything people define, kept in a database and held in memory. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -67,11 +70,14 @@ pub struct Registry(Arc<Parts>);
 
 #[derive(Debug)]
 struct Parts {
+    address: Address,
     db: Db,
     clock: Clock,
     snapshot: ArcSwap<Snapshot>,
-    /// One refresh at a time: an older snapshot must not replace a newer one.
-    refreshing: Mutex<()>,
+    /// One refresh at a time: an older snapshot must not replace a newer one. Each adds to the copy, if one is kept.
+    refreshing: Mutex<Option<Copy>>,
+    /// Whether the database was found to be this build's; not yet when it was away at the start.
+    prepared: AtomicBool,
     versions: VersionCache,
     away: ArcSwapOption<Away>,
     /// The last revision that could not be taken in.
@@ -82,24 +88,72 @@ impl Registry {
     /// Opens the registry a URL names, `sqlite:PATH` or `postgres://…/database`, creating its tables if they are not
     /// there. One that is damaged, of a newer build or not a registry is left exactly as it is.
     pub async fn open(url: &str, clock: Clock) -> Result<Self, OpenError> {
+        Self::start(Address::read(url)?, None, clock).await
+    }
+
+    /// The same, with a copy of what calls need in the file `copy`: when PostgreSQL is away, the registry opens with
+    /// that, and [`Registry::watch`] takes in what is newer once it is back. No copy is kept of a file.
+    pub async fn open_keeping(url: &str, copy: &Path, clock: Clock) -> Result<Self, OpenError> {
         let address = Address::read(url)?;
-        let db = address.open(clock.now()).await?;
+        let copy = address.is_remote().then_some(copy);
+        Self::start(address, copy, clock).await
+    }
+
+    async fn start(address: Address, copy: Option<&Path>, clock: Clock) -> Result<Self, OpenError> {
+        let db = address.connect().await?;
+        let kept = copy.map(|path| Copy::new(path.to_owned(), address.place().to_string()));
         let registry = Self(Arc::new(Parts {
+            address,
             db,
             clock,
             snapshot: ArcSwap::default(),
-            refreshing: Mutex::new(()),
+            refreshing: Mutex::new(kept),
+            prepared: AtomicBool::new(false),
             versions: VersionCache::default(),
             away: ArcSwapOption::empty(),
             unreadable: AtomicI64::new(-1),
         }));
-        match registry.refresh().await {
-            Ok(()) => Ok(registry),
-            Err(error) => {
-                registry.close().await;
-                Err(address.judge(error))
-            }
+        let refused = match registry.prepare().await {
+            Ok(()) => return Ok(registry),
+            Err(refused) => refused,
+        };
+        if let (OpenError::Unavailable { source, .. }, Some(path)) = (&refused, copy)
+            && registry.remember(path, source.to_string())
+        {
+            return Ok(registry);
         }
+        registry.close().await;
+        Err(refused)
+    }
+
+    /// Brings the database up to date and reads it.
+    async fn prepare(&self) -> Result<(), OpenError> {
+        self.0.address.prepare(&self.0.db, self.0.clock.now()).await?;
+        self.reload().await.map_err(|error| self.0.address.judge(error))?;
+        self.0.prepared.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Serves from a copy, while the database is away; false when there is none to serve from.
+    fn remember(&self, path: &Path, reason: String) -> bool {
+        let kept = snapshot::copy::read(path, &self.0.address.place().to_string());
+        let snapshot = match kept {
+            Ok(Some(snapshot)) => snapshot,
+            Ok(None) => return false,
+            Err(unreadable) => {
+                let (path, error) = (path.display().to_string(), self::reason(&unreadable));
+                error!(error, path, "the registry's copy cannot be read");
+                return false;
+            }
+        };
+        let revision = snapshot.revision();
+        warn!(
+            registry.revision = revision,
+            reason, "the registry database is away: calls are served from its copy"
+        );
+        self.0.snapshot.store(Arc::new(snapshot));
+        self.0.away.store(Some(Arc::new(Away { since: self.0.clock.now(), reason })));
+        true
     }
 
     /// The migrations the registry a URL names has yet to get, by name: all of them when it is yet to be made.
@@ -115,20 +169,24 @@ impl Registry {
 
     /// Takes in what was written, here or by another process.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        let _one_at_a_time = self.0.refreshing.lock().await;
-        let before = self.0.snapshot.load_full();
-        self.take_in(&before).await
+        self.take_in(false).await
     }
 
     /// Reads everything anew, building on nothing that is known.
     async fn reload(&self) -> Result<(), StoreError> {
-        let _one_at_a_time = self.0.refreshing.lock().await;
-        self.take_in(&Snapshot::default()).await
+        self.take_in(true).await
     }
 
-    async fn take_in(&self, before: &Snapshot) -> Result<(), StoreError> {
-        if let Some(next) = snapshot::refresh(&self.0.db, before).await? {
-            self.0.snapshot.store(Arc::new(next));
+    async fn take_in(&self, anew: bool) -> Result<(), StoreError> {
+        let mut copy = self.0.refreshing.lock().await;
+        let before = self.0.snapshot.load_full();
+        let basis = Basis { before: &before, anew };
+        let Some(next) = snapshot::refresh(&self.0.db, basis, copy.as_mut()).await? else { return Ok(()) };
+        let is_other_history = anew || next.revision() < before.revision();
+        self.0.snapshot.store(Arc::new(next));
+        if is_other_history {
+            // Numbers may stand for other versions now.
+            self.0.versions.clear();
         }
         Ok(())
     }

@@ -1,8 +1,11 @@
 //! All that the path of a call needs, in memory: keys, tokens, prompts, and every version that a label serves.
+//! Versions are kept as they are stored; compiled, those that are called ([`crate::cache`]).
 //!
 //! A snapshot never changes. A write makes the next one, which shares all that stayed with the one before.
 
+pub(crate) mod copy;
 mod load;
+mod served;
 mod shards;
 
 use std::collections::{HashMap, HashSet};
@@ -10,16 +13,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use vocab::id::{Key, Token};
-use vocab::{Id, Time};
+use vocab::{Id, SemVer, Time};
 
 use crate::credentials::{SecretHash, hash};
 use crate::keys::{KeyRefusal, VirtualKey, check_current};
 use crate::prompts::Prompt;
 use crate::prompts::versions::Version;
 use crate::tokens::AdminToken;
+use served::Served;
 use shards::Shards;
 
-pub(crate) use load::{newest, refresh};
+pub(crate) use load::{Basis, newest, refresh};
 
 /// The registry as it was after one write.
 #[derive(Clone)]
@@ -41,20 +45,26 @@ type Names = Shards<Arc<str>, Arc<Entry>>;
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) prompt: Arc<Prompt>,
-    /// What labels point at, and the latest, by number. A version that no longer compiles is left out.
-    served: Vec<Arc<Version>>,
+    /// What labels point at, and the latest, by number.
+    served: Box<[Arc<Served>]>,
 }
 
 impl Entry {
-    /// A version, if it is in memory.
-    pub(crate) fn version(&self, number: u32) -> Option<&Arc<Version>> {
-        let place = self.served.binary_search_by_key(&number, |version| version.stored.number).ok()?;
+    /// A version, if it is in memory and compiled.
+    pub(crate) fn version(&self, number: u32) -> Option<Arc<Version>> {
+        self.served(number)?.compiled()
+    }
+
+    /// A version as it is stored, if it is in memory.
+    pub(crate) fn served(&self, number: u32) -> Option<&Arc<Served>> {
+        let place = self.served.binary_search_by_key(&number, |version| version.number).ok()?;
         self.served.get(place)
     }
 
-    /// The versions in memory.
-    pub(crate) fn served(&self) -> &[Arc<Version>] {
-        &self.served
+    /// The number of the version in memory with this semantic version.
+    pub(crate) fn number_of(&self, semver: SemVer) -> Option<u32> {
+        let served = self.served.iter().find(|version| version.semver == semver)?;
+        Some(served.number)
     }
 }
 

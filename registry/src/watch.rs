@@ -65,8 +65,7 @@ impl Registry {
 
     async fn found(&self, revision: i64) {
         let taken_in = match self.away() {
-            // Behind the same address there may be another server now, which never saw what the last one lost.
-            Some(_) => self.reload().await,
+            Some(_) => self.meet_again().await,
             None if revision == self.snapshot().revision() => return,
             None => self.refresh().await,
         };
@@ -84,6 +83,14 @@ impl Registry {
                 }
             }
         }
+    }
+
+    /// Behind the same address there may be another server now, which never saw what the last one lost.
+    async fn meet_again(&self) -> Result<()> {
+        if self.0.prepared.load(Ordering::Relaxed) {
+            return self.reload().await;
+        }
+        self.prepare().await.map_err(|refused| StoreError::Unavailable(Box::new(refused)))
     }
 
     fn lost(&self, failure: &StoreError) {

@@ -7,13 +7,15 @@ mod proxy;
 #[path = "support/server.rs"]
 mod server;
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use proxy::{Network, Proxy};
-use registry::{LabelChange, NewVersion, Registry, ResolveError, Role, StoreError, Who};
+use registry::{LabelChange, NewVersion, OpenError, Registry, ResolveError, Role, StoreError, Who};
 use serde_json::json;
 use server::Schema;
-use vocab::Clock;
+use vocab::{Clock, Time};
 
 const PROJECT: &str = "default";
 
@@ -23,17 +25,33 @@ struct Nodes {
     near: Registry,
     network: Proxy,
     schema: Schema,
+    /// Through the network.
+    url: String,
 }
 
 impl Nodes {
     async fn open() -> Self {
+        Self::keeping(None).await
+    }
+
+    /// The far node keeps a copy.
+    async fn keeping(copy: Option<&Path>) -> Self {
         let schema = Schema::make().await;
         let (network, url) = Proxy::before(&schema.url).await;
         let near = Registry::open(&schema.url, Clock::system()).await.unwrap();
-        let far = Registry::open(&url, Clock::system()).await.unwrap();
-        let watching = far.clone();
+        let far = match copy {
+            None => Registry::open(&url, Clock::system()).await.unwrap(),
+            Some(copy) => Registry::open_keeping(&url, copy, Clock::system()).await.unwrap(),
+        };
+        let it = Self { far, near, network, schema, url };
+        it.watch();
+        it
+    }
+
+    /// Lets the far node watch.
+    fn watch(&self) {
+        let watching = self.far.clone();
         tokio::spawn(async move { watching.watch().await });
-        Self { far, near, network, schema }
     }
 
     /// Publishes a version beside the database and labels it.
@@ -112,7 +130,7 @@ async fn a_network_that_swallows_everything_is_found_out() {
     it.network.set(Network::Stalled);
     until("the silence to be noticed", async || it.far.away().is_some()).await;
     assert_eq!(it.served().await, Some(2));
-    let pinned = it.far.resolve(PROJECT, &"a@1".parse().unwrap()).await.unwrap_err();
+    let pinned = it.far.resolve(PROJECT, &"a@1.0.0".parse().unwrap()).await.unwrap_err();
     assert!(matches!(pinned, ResolveError::Unavailable(_)), "it does not wait: {pinned}");
     it.publish("three").await;
 
@@ -146,4 +164,102 @@ async fn a_server_that_lost_the_last_writes_is_believed() {
     until("the return to be noticed", async || it.far.away().is_none()).await;
     let refused = it.far.resolve(PROJECT, &"a@3".parse().unwrap()).await.unwrap_err();
     assert!(matches!(refused, ResolveError::NoVersion(_)), "{refused}");
+}
+
+/// The same far node, started again with the copy it kept.
+async fn started_again(it: &Nodes, url: &str, copy: &Path) -> Result<Registry, OpenError> {
+    it.far.close().await;
+    Registry::open_keeping(url, copy, Clock::system()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_while_its_database_is_away_serves_from_its_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("registry.copy");
+    let mut it = Nodes::keeping(Some(&copy)).await;
+    let key = it.near.bootstrap(None, None).await.unwrap().api_key.unwrap();
+    it.publish("one").await;
+    it.publish("two").await;
+    it.serves(2).await;
+    until("the key to be known", async || it.far.snapshot().authenticate(key.expose(), now()).is_ok()).await;
+
+    it.network.set(Network::Cut);
+    it.far = started_again(&it, &it.url, &copy).await.unwrap();
+
+    assert_eq!(it.served().await, Some(2));
+    assert!(it.far.snapshot().authenticate(key.expose(), now()).is_ok());
+    assert!(it.far.away().is_some());
+    let made = it.far.bootstrap(None, None).await.unwrap();
+    assert!(!made.fresh && made.api_key.is_none(), "it makes no keys that nobody else would know");
+    let refused = it.far.resolve(PROJECT, &"a@1".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(refused, ResolveError::Unavailable(_)), "{refused}");
+
+    it.publish("three").await;
+    it.watch();
+    it.network.set(Network::Open);
+    it.serves(3).await;
+    until("the return to be noticed", async || it.far.away().is_none()).await;
+    it.network.set(Network::Cut);
+    it.far = started_again(&it, &it.url, &copy).await.unwrap();
+    assert_eq!(it.served().await, Some(3), "what was caught up with is in the copy too");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_torn_anywhere_serves_what_was_whole_or_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("registry.copy");
+    let mut it = Nodes::keeping(Some(&copy)).await;
+    for text in ["one", "two", "three"] {
+        it.publish(text).await;
+        it.far.refresh().await.unwrap();
+    }
+    it.network.set(Network::Cut);
+    let whole = std::fs::read(&copy).unwrap();
+    let mut seen = BTreeSet::new();
+    for length in (0..whole.len()).step_by(97) {
+        std::fs::write(&copy, &whole[..length]).unwrap();
+        match started_again(&it, &it.url, &copy).await {
+            Ok(registry) => {
+                it.far = registry;
+                seen.insert(it.served().await);
+            }
+            Err(refused) => {
+                assert!(matches!(refused, OpenError::Unavailable { .. }), "{refused}");
+                seen.insert(None);
+            }
+        }
+    }
+    assert_eq!(seen, BTreeSet::from([None, Some(1), Some(2)]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_or_foreign_copy_is_not_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("registry.copy");
+    let it = Nodes::keeping(Some(&copy)).await;
+    it.publish("one").await;
+    it.far.refresh().await.unwrap();
+    it.network.set(Network::Cut);
+    let whole = std::fs::read(&copy).unwrap();
+    let place = whole.windows(3).position(|window| window == b"one").unwrap();
+    let mut damaged = whole.clone();
+    damaged[place] ^= 1;
+    std::fs::write(&copy, damaged).unwrap();
+    if let Ok(registry) = started_again(&it, &it.url, &copy).await {
+        assert!(registry.resolve(PROJECT, &"a".parse().unwrap()).await.is_err());
+    }
+
+    std::fs::write(&copy, whole).unwrap();
+    let elsewhere = it.url.replace("/postgres?", "/another?");
+    let refused = started_again(&it, &elsewhere, &copy).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Unavailable { .. }), "{refused}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+fn now() -> Time {
+    Clock::system().now()
 }

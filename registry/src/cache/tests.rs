@@ -52,8 +52,9 @@ fn what_is_used_stays_and_the_rest_makes_room() {
         cache.put(&prompt, Selector::Number(number), &megabyte(number));
         assert!(cache.get(&prompt, &Selector::Number(1)).is_some(), "used all the time, after {number}");
         let kept = cache.lock();
-        let bytes: usize = kept.young.values().chain(kept.old.values()).map(|kept| kept.bytes).sum();
-        assert!(bytes <= LIMIT_BYTES, "{bytes} bytes after {number}");
+        let bytes: usize = kept.kept.values().map(|kept| kept.bytes).sum();
+        assert!(bytes <= LIMIT_BYTES && bytes == kept.bytes, "{bytes} bytes after {number}");
+        assert_eq!(kept.kept.len(), kept.order.len());
     }
     assert!(cache.get(&prompt, &Selector::Number(2)).is_none());
     assert!(cache.get(&prompt, &Selector::Number(100)).is_some());

@@ -1,5 +1,6 @@
 //! Where a registry is: a URL read once, then opened, looked at, or named in an error.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -10,7 +11,7 @@ use super::{Db, migrate, postgres, sqlite};
 use crate::error::Place;
 use crate::{OpenError, StoreError};
 
-/// A database that keeps a registry. Not to be printed: it may hold a password. [`Address::place`] is.
+/// A database that keeps a registry.
 #[derive(Clone)]
 pub(crate) enum Address {
     Sqlite(PathBuf),
@@ -34,19 +35,27 @@ impl Address {
         }
     }
 
-    /// Connects, creating what is not there yet and bringing it up to date.
-    pub(crate) async fn open(&self, now: Time) -> Result<Db, OpenError> {
-        let db = match self {
-            Self::Sqlite(path) => sqlite::open(path).await?,
-            Self::Postgres(options) => postgres::open(options, &self.place()).await?,
-        };
-        match migrate::run(&db, self, now).await {
-            Ok(()) => Ok(db),
-            Err(error) => {
-                db.close().await;
-                Err(error)
-            }
+    /// Opens a file that may be opened. Of a server it only keeps the address.
+    pub(crate) async fn connect(&self) -> Result<Db, OpenError> {
+        match self {
+            Self::Sqlite(path) => sqlite::open(path).await,
+            Self::Postgres(options) => Ok(postgres::connect(options)),
         }
+    }
+
+    /// Refuses what is not this build's, and brings what is up to date.
+    pub(crate) async fn prepare(&self, db: &Db, now: Time) -> Result<(), OpenError> {
+        if let Self::Postgres(options) = self
+            && let Some(applied) = postgres::inspect(options, &self.place()).await?
+        {
+            migrate::pending(&applied, &self.place())?;
+        }
+        migrate::run(db, self, now).await
+    }
+
+    /// Whether a copy on disk is of use: a server may be away, a file is as near as its copy would be.
+    pub(crate) const fn is_remote(&self) -> bool {
+        matches!(self, Self::Postgres(_))
     }
 
     /// The migrations it has yet to get, by name.
@@ -88,6 +97,13 @@ impl Address {
                 Err(unreadable) => OpenError::Corrupt { at, reason: unreadable.to_string() },
             },
         }
+    }
+}
+
+/// As errors name it: what it was read from may hold a password.
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.place())
     }
 }
 

@@ -47,15 +47,12 @@ const READER_SETUP: &str = "SET statement_timeout = '30s'; SET idle_in_transacti
 /// The server's word for a column that is not there.
 const UNDEFINED_COLUMN: &str = "42703";
 
-/// Connects to a database, and refuses one that is not this build's.
-pub(super) async fn open(options: &PgConnectOptions, at: &Place) -> Result<Db, OpenError> {
-    if let Some(applied) = inspect(options, at).await? {
-        migrate::pending(&applied, at)?;
-    }
+/// Connects when it is first asked something.
+pub(super) fn connect(options: &PgConnectOptions) -> Db {
     let options = options.clone().statement_cache_capacity(STATEMENTS);
     let writers = Pool::new(options.clone(), WRITER_SETUP, WRITERS);
     let readers = Pool::new(options, READER_SETUP, READERS);
-    Ok(Db::Postgres { writers, readers })
+    Db::Postgres { writers, readers }
 }
 
 /// Says which migrations a database has, changing nothing; `None` for one without tables.

@@ -7,7 +7,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 use vocab::Time;
 
-use super::Result;
+use super::kept::Kept;
+use super::{Result, Value};
 use crate::StoreError;
 
 /// A row of either engine. Reading says so when a column that must have a value is null: SQLite would read 0.
@@ -15,12 +16,45 @@ use crate::StoreError;
 pub(crate) enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
+    Kept(Kept),
 }
 
-/// What both engines' columns can be read as.
-trait Column<'r>: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres> {}
+/// What a column can be read as, wherever its row is.
+trait Column<'r>: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres> {
+    /// Reads a kept value that is not null; `None` when it is of another type.
+    fn of(value: &Value) -> Option<Self>
+    where
+        Self: Sized;
+}
 
-impl<'r, T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>> Column<'r> for T {}
+impl Column<'_> for String {
+    fn of(value: &Value) -> Option<Self> {
+        if let Value::Text(text) = value { text.clone() } else { None }
+    }
+}
+
+impl Column<'_> for i64 {
+    fn of(value: &Value) -> Option<Self> {
+        if let Value::Int(int) = value { *int } else { None }
+    }
+}
+
+impl Column<'_> for bool {
+    /// SQLite keeps a flag as a number.
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Bool(bool) => *bool,
+            Value::Int(int) => int.map(|int| int != 0),
+            Value::Text(_) | Value::Bytes(_) => None,
+        }
+    }
+}
+
+impl Column<'_> for Vec<u8> {
+    fn of(value: &Value) -> Option<Self> {
+        if let Value::Bytes(bytes) = value { bytes.clone() } else { None }
+    }
+}
 
 impl Row {
     pub(crate) fn text(&self, column: &str) -> Result<String> {
@@ -92,6 +126,10 @@ impl Row {
         match self {
             Self::Sqlite(row) => Ok(row.try_get::<Option<T>, _>(column)?),
             Self::Postgres(row) => Ok(row.try_get::<Option<T>, _>(column)?),
+            Self::Kept(row) => match row.value(column)? {
+                Value::Text(None) | Value::Int(None) | Value::Bool(None) | Value::Bytes(None) => Ok(None),
+                value => T::of(value).map(Some).ok_or_else(|| StoreError::unreadable(column)),
+            },
         }
     }
 }

@@ -32,7 +32,9 @@ async fn postgres() -> Scratch<Schema> {
 }
 
 async fn opened(url: &str) -> Db {
-    let db = Address::read(url).unwrap().open(Time(0)).await.unwrap();
+    let address = Address::read(url).unwrap();
+    let db = address.connect().await.unwrap();
+    address.prepare(&db, Time(0)).await.unwrap();
     db.write(Time(0), &(), |writing, ()| {
         Box::pin(async move {
             let sql =

@@ -84,15 +84,30 @@ impl Registry {
         if let Some(version) = self.versions().get(&prompt, &selector) {
             return Ok(Resolved { prompt, version, label });
         }
+        let served = match &selector {
+            Selector::Number(number) => entry.served(*number),
+            Selector::SemVer(_) | Selector::Digest(_) | Selector::Label(_) | Selector::Latest => None,
+        };
+        let stored = match served {
+            Some(served) => served.read().map_err(|error| unreadable(&prompt, &error))?,
+            None => self.find_stored(&prompt, &selector).await?,
+        };
+        let version = compile(&prompt, stored)?;
+        self.versions().put(&prompt, selector, &version);
+        if let Some(served) = served {
+            served.remember(&version);
+        }
+        Ok(Resolved { prompt, version, label })
+    }
+
+    /// A version that is not in memory.
+    async fn find_stored(&self, prompt: &Prompt, selector: &Selector) -> Result<StoredVersion, ResolveError> {
         if let Some(away) = self.away() {
             // Waiting for a database that is known to be away would only fill the gateway with waiting calls.
             return Err(ResolveError::Unavailable(away.reason.clone().into()));
         }
-        let stored = versions::find(self.db(), &prompt, &selector).await.map_err(unavailable)?;
-        let stored = stored.ok_or_else(|| no_version(&prompt, &selector))?;
-        let version = compile(&prompt, stored)?;
-        self.versions().put(&prompt, selector, &version);
-        Ok(Resolved { prompt, version, label })
+        let stored = versions::find(self.db(), prompt, selector).await.map_err(unavailable)?;
+        stored.ok_or_else(|| no_version(prompt, selector))
     }
 }
 
@@ -116,19 +131,17 @@ fn look_up(snapshot: &Snapshot, project: &str, reference: &PromptRef) -> Result<
         Some(Selector::Label(label)) => by_label(prompt, label.as_str())?,
         Some(Selector::Latest) => (prompt.latest.ok_or_else(|| no_version(prompt, &Selector::Latest))?, None),
         Some(Selector::Number(number)) => (*number, None),
-        Some(selector @ Selector::SemVer(semver)) => {
-            match entry.served().iter().find(|version| version.stored.semver == *semver) {
-                Some(version) => (version.stored.number, None),
-                None => return Ok(stored(entry, selector.clone(), None)),
-            }
-        }
+        Some(selector @ Selector::SemVer(semver)) => match entry.number_of(*semver) {
+            Some(number) => (number, None),
+            None => return Ok(stored(entry, selector.clone(), None)),
+        },
         // Versions of one content share a digest, and the newest of them need not be one that serves.
         Some(selector @ Selector::Digest(_)) => return Ok(stored(entry, selector.clone(), None)),
     };
     let Some(version) = entry.version(number) else {
         return Ok(stored(entry, Selector::Number(number), label));
     };
-    Ok(Found::Served(Resolved { prompt: Arc::clone(prompt), version: Arc::clone(version), label }))
+    Ok(Found::Served(Resolved { prompt: Arc::clone(prompt), version, label }))
 }
 
 fn stored(entry: &Arc<Entry>, selector: Selector, label: Option<LabelName>) -> Found {
@@ -176,6 +189,15 @@ fn compile(prompt: &Prompt, stored: StoredVersion) -> Result<Arc<Version>, Resol
             )))
         }
     }
+}
+
+/// One version that cannot be read must not keep the others from serving.
+fn unreadable(prompt: &Prompt, error: &StoreError) -> ResolveError {
+    let (name, why) = (&prompt.name, crate::reason(error));
+    tracing::error!(prompt.name = %name, error = why, "a stored version cannot be read");
+    ResolveError::Broken(format!(
+        "this version of prompt `{name}` is damaged in the registry: restore it from a backup, or publish it again"
+    ))
 }
 
 fn no_label(prompt: &Prompt, label: &str) -> ResolveError {

@@ -4,6 +4,7 @@ mod publish;
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -53,13 +54,27 @@ pub struct Version {
     pub stored: StoredVersion,
     /// The texts, compiled.
     pub template: Template,
+    used: AtomicBool,
 }
 
 impl Version {
     /// Compiles a stored version.
     pub fn compile(stored: StoredVersion) -> std::result::Result<Self, Vec<Problem>> {
         let template = Template::compile(&stored.content)?;
-        Ok(Self { stored, template })
+        Ok(Self { stored, template, used: AtomicBool::new(false) })
+    }
+
+    /// Notes that it was called, so that it stays in memory.
+    pub(crate) fn note_use(&self) {
+        // Looked at first: a write would take the line from every other core, at every call.
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it was called since this was asked last.
+    pub(crate) fn take_use(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
     }
 }
 

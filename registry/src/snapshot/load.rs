@@ -1,28 +1,30 @@
 //! Bringing a snapshot up to date: what changed since its revision is read in one transaction.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use tracing::error;
 use vocab::Id;
 
-use super::{Credentials, Entry, Shards, Snapshot};
+use super::copy::{Copy, Kind, Scribe};
+use super::{Credentials, Entry, Served, Shards, Snapshot};
 use crate::StoreError;
 use crate::credentials::SecretHash;
-use crate::db::{Db, Result, Row, Tx, args};
+use crate::db::{Columns, Db, Packed, Result, Row, Tx, args};
 use crate::projects::PROJECTS;
 use crate::prompts::Prompt;
 use crate::prompts::catalogue;
-use crate::prompts::versions::{self, Version};
+use crate::prompts::versions;
 use crate::{keys, tokens};
 
 /// Rows read at once.
-const PAGE: i64 = 200;
+const PAGE: i64 = 1_000;
 /// The most versions that the prompts of one page can have in memory.
 const PAGE_VERSIONS: i64 = 1_000_000;
+/// How many versions are held to their digests before the snapshot serves: all of a small registry. The others are when
+/// they are first called.
+const CHECKED: usize = 2_000;
 
 type PromptId = Id<vocab::id::Prompt>;
-type Versions = HashMap<(PromptId, u32), Arc<Version>>;
 
 const REVISION: &str = "SELECT number FROM revision WHERE id = 1 LIMIT 1";
 const PROMPTS: &str = concat!(
@@ -32,78 +34,240 @@ const PROMPTS: &str = concat!(
 );
 /// Everything that the prompts of one page serve.
 const SERVED: &str = concat!(
-    "SELECT p.id AS prompt_id, ",
+    "SELECT v.prompt_id, ",
     versions::columns!(),
     " FROM prompt p JOIN version v ON v.prompt_id = p.id \
       WHERE (p.revision, p.id) >= ($1, $2) AND (p.revision, p.id) <= ($3, $4) \
       AND (v.number = p.latest OR EXISTS \
            (SELECT 1 FROM label l WHERE l.prompt_id = p.id AND l.version = v.number)) LIMIT $5"
 );
-
-/// The snapshot after all writes so far, or `None` when it is the one given.
-pub(crate) async fn refresh(db: &Db, before: &Snapshot) -> Result<Option<Snapshot>> {
-    let mut tx = db.reading().await?;
-    let next = load(&mut tx, before).await;
-    tx.end(next).await
-}
+/// One of them.
+const ONE_SERVED: &str = concat!(
+    "SELECT v.prompt_id, ",
+    versions::columns!(),
+    " FROM version v WHERE v.prompt_id = $1 AND v.number = $2 LIMIT 1"
+);
 
 /// The number of the last write.
 pub(crate) async fn newest(db: &Db) -> Result<i64> {
     read_revision(db.maybe(REVISION, args![]).await?.as_ref())
 }
 
+/// What a snapshot is made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Basis<'a> {
+    /// The one before.
+    pub(crate) before: &'a Snapshot,
+    /// Whether everything is read, and of the one before only what proves to be the same is used.
+    pub(crate) anew: bool,
+}
+
+/// The snapshot after all writes so far, or `None` when it is the one before. What was read is added to the copy.
+pub(crate) async fn refresh(db: &Db, basis: Basis<'_>, copy: Option<&mut Copy>) -> Result<Option<Snapshot>> {
+    let mut tx = db.reading().await?;
+    let next = load(&mut tx, basis, copy).await;
+    tx.end(next).await
+}
+
+async fn load(tx: &mut Tx, basis: Basis<'_>, copy: Option<&mut Copy>) -> Result<Option<Snapshot>> {
+    let revision = read_revision(tx.maybe(REVISION, args![]).await?.as_ref())?;
+    let Basis { before, anew } = basis;
+    if revision == before.revision && !anew {
+        return Ok(None);
+    }
+    // Numbers go back when a backup was restored: nothing that is known can be built on.
+    let anew = anew || revision < before.revision || copy.as_ref().is_some_and(|copy| copy.is_long());
+    let base = if anew { Snapshot::empty() } else { before.clone() };
+    let mut copy = copy;
+    let mut scribe = copy.as_mut().and_then(|copy| copy.begin(anew));
+    let from = base.revision;
+    let mut loading = Loading { known: before, from, next: base, scribe: scribe.as_mut(), checked: 0 };
+    loading.load(tx).await?;
+    let next = Snapshot { revision, ..loading.next };
+    if let (Some(copy), Some(scribe)) = (copy, scribe) {
+        copy.end(scribe, revision);
+    }
+    Ok(Some(next))
+}
+
 fn read_revision(row: Option<&Row>) -> Result<i64> {
     row.ok_or_else(|| StoreError::unreadable("the revision row is gone"))?.int("number")
 }
 
-async fn load(tx: &mut Tx, before: &Snapshot) -> Result<Option<Snapshot>> {
-    let revision = read_revision(tx.maybe(REVISION, args![]).await?.as_ref())?;
-    if revision == before.revision {
-        return Ok(None);
-    }
-    // Numbers go back when a backup was restored: nothing that is known can be built on.
-    let nothing = Snapshot::empty();
-    let before = if revision < before.revision { &nothing } else { before };
-    let mut next = Snapshot { revision, ..before.clone() };
-    load_projects(tx, &mut next).await?;
-    load_prompts(tx, before, &mut next).await?;
-    load_keys(tx, before, &mut next).await?;
-    load_tokens(tx, before, &mut next).await?;
-    Ok(Some(next))
+/// A snapshot being made.
+struct Loading<'a> {
+    /// Where what did not change is found.
+    known: &'a Snapshot,
+    /// Rows after this revision are read.
+    from: i64,
+    next: Snapshot,
+    scribe: Option<&'a mut Scribe>,
+    checked: usize,
 }
 
-async fn load_projects(tx: &mut Tx, next: &mut Snapshot) -> Result<()> {
-    let sql = "SELECT name, archived_us FROM project ORDER BY name LIMIT $1";
-    let mut archived = HashSet::new();
-    for row in tx.all(sql, args![PROJECTS]).await? {
-        let name: Arc<str> = row.text("name")?.into();
-        if row.maybe_int("archived_us")?.is_some() {
-            archived.insert(Arc::clone(&name));
+impl Loading<'_> {
+    async fn load(&mut self, tx: &mut Tx) -> Result<()> {
+        self.load_projects(tx).await?;
+        self.load_prompts(tx).await?;
+        for (kind, sql) in [(Kind::Key, keys::CHANGED), (Kind::Token, tokens::CHANGED)] {
+            self.load_credentials(tx, kind, sql).await?;
         }
-        next.projects.entry(name).or_insert_with(Shards::new);
+        Ok(())
     }
-    next.archived = Arc::new(archived);
-    Ok(())
-}
 
-async fn load_prompts(tx: &mut Tx, before: &Snapshot, next: &mut Snapshot) -> Result<()> {
-    let mut after = Place::after(before.revision);
-    loop {
-        let rows = tx.all(PROMPTS, args![after.revision, &*after.id, PAGE]).await?;
-        let prompts = rows.iter().map(catalogue::read).collect::<Result<Vec<_>>>()?;
-        let (Some(first), Some(last)) = (prompts.first(), prompts.last()) else { return Ok(()) };
-        let versions = if before.revision < 0 {
-            read_page(tx, &Place::of(first), &Place::of(last)).await?
-        } else {
-            read_missing(tx, before, &prompts).await?
-        };
-        after = Place::of(last);
+    async fn load_projects(&mut self, tx: &mut Tx) -> Result<()> {
+        let sql = "SELECT name, archived_us FROM project ORDER BY name LIMIT $1";
+        let rows = tx.all(sql, args![PROJECTS]).await?;
+        self.note(Kind::Project, &rows)?;
+        rows.iter().try_for_each(|row| put_project(&mut self.next, row))
+    }
+
+    async fn load_prompts(&mut self, tx: &mut Tx) -> Result<()> {
+        let mut after = Place::after(self.from);
+        loop {
+            let rows = tx.all(PROMPTS, args![after.revision, &*after.id, PAGE]).await?;
+            self.note(Kind::Prompt, &rows)?;
+            let prompts = rows.iter().map(catalogue::read).collect::<Result<Vec<_>>>()?;
+            let (Some(first), Some(last)) = (prompts.first(), prompts.last()) else { return Ok(()) };
+            let mut versions = Versions::default();
+            if self.from < 0 {
+                self.read_page(tx, &Place::of(first), &Place::of(last), &mut versions).await?;
+            } else {
+                self.read_missing(tx, &prompts, &mut versions).await?;
+            }
+            after = Place::of(last);
+            for prompt in prompts {
+                put_prompt(&mut self.next, prompt, &versions);
+            }
+            if is_last(&rows) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// All versions in memory of the prompts of one page, for the first load.
+    async fn read_page(
+        &mut self,
+        tx: &mut Tx,
+        first: &Place,
+        last: &Place,
+        versions: &mut Versions,
+    ) -> Result<()> {
+        let range = args![first.revision, &*first.id, last.revision, &*last.id, PAGE_VERSIONS];
+        let rows = tx.all(SERVED, range).await?;
+        rows.iter().try_for_each(|row| self.add_version(row, versions))
+    }
+
+    /// Those versions of a few changed prompts that were not in memory yet.
+    async fn read_missing(&mut self, tx: &mut Tx, prompts: &[Prompt], versions: &mut Versions) -> Result<()> {
         for prompt in prompts {
-            put_prompt(next, prompt, &versions);
+            for number in served_numbers(prompt) {
+                if self.next.prompts.get(&prompt.id).is_some_and(|entry| entry.served(number).is_some()) {
+                    continue;
+                }
+                if let Some(row) = tx.maybe(ONE_SERVED, args![prompt.id.to_string(), number]).await? {
+                    self.add_version(&row, versions)?;
+                }
+            }
         }
-        if is_last(&rows) {
-            return Ok(());
+        Ok(())
+    }
+
+    fn add_version(&mut self, row: &Row, versions: &mut Versions) -> Result<()> {
+        // Later on, one damaged version must not keep the others from being taken in.
+        if self.known.revision < 0 && self.checked < CHECKED {
+            self.checked += 1;
+            versions::read(row)?;
         }
+        let served = Served::keep(row, versions.columns(row), row.pack()?)?;
+        if let Some(scribe) = &mut self.scribe {
+            scribe.note(Kind::Version, served.columns(), served.row());
+        }
+        versions.add(self.known, row.parsed("prompt_id")?, served);
+        Ok(())
+    }
+
+    async fn load_credentials(&mut self, tx: &mut Tx, kind: Kind, sql: &'static str) -> Result<()> {
+        let mut after = Place::after(self.from);
+        loop {
+            let rows = tx.all(sql, args![after.revision, &*after.id, PAGE]).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = Place::of_row(last)?;
+            self.note(kind, &rows)?;
+            rows.iter().try_for_each(|row| put_credential(&mut self.next, kind, row))?;
+            if is_last(&rows) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn note(&mut self, kind: Kind, rows: &[Row]) -> Result<()> {
+        let (Some(scribe), Some(first)) = (&mut self.scribe, rows.first()) else { return Ok(()) };
+        let columns = first.columns();
+        rows.iter().try_for_each(|row| {
+            scribe.note(kind, &columns, &row.pack()?);
+            Ok(())
+        })
+    }
+}
+
+/// Rows read back from a copy, to be put into a snapshot together.
+#[derive(Default)]
+pub(crate) struct Rows {
+    rows: Vec<(Kind, Row)>,
+    prompts: Vec<Prompt>,
+    versions: Versions,
+}
+
+impl Rows {
+    pub(crate) fn add(&mut self, kind: Kind, columns: &Columns, row: Packed) -> Result<()> {
+        let opened = row.open(columns)?;
+        match kind {
+            Kind::Prompt => self.prompts.push(catalogue::read(&opened)?),
+            Kind::Version => {
+                let prompt = opened.parsed("prompt_id")?;
+                self.versions.add(&Snapshot::empty(), prompt, Served::keep(&opened, columns, row)?);
+            }
+            Kind::Project | Kind::Key | Kind::Token => self.rows.push((kind, opened)),
+        }
+        Ok(())
+    }
+
+    /// The snapshot with these rows in it.
+    pub(crate) fn put(self, before: Snapshot, revision: i64) -> Result<Snapshot> {
+        let mut next = Snapshot { revision, ..before };
+        for (kind, row) in &self.rows {
+            match kind {
+                Kind::Project => put_project(&mut next, row)?,
+                kind => put_credential(&mut next, *kind, row)?,
+            }
+        }
+        for prompt in self.prompts {
+            put_prompt(&mut next, prompt, &self.versions);
+        }
+        Ok(next)
+    }
+}
+
+/// Versions that were read, by prompt and number.
+#[derive(Default)]
+struct Versions {
+    by_number: HashMap<(PromptId, u32), Arc<Served>>,
+    columns: Option<Columns>,
+}
+
+impl Versions {
+    /// The columns of all these rows: they come from one query.
+    fn columns(&mut self, row: &Row) -> &Columns {
+        self.columns.get_or_insert_with(|| row.columns())
+    }
+
+    /// Adds a version, or the one that is known when it is the same.
+    fn add(&mut self, known: &Snapshot, prompt: PromptId, served: Served) {
+        let number = served.number;
+        let same = known.prompts.get(&prompt).and_then(|entry| entry.served(number));
+        let same = same.filter(|same| same.is_same(&served)).map(Arc::clone);
+        self.by_number.insert((prompt, number), same.unwrap_or_else(|| Arc::new(served)));
     }
 }
 
@@ -128,60 +292,29 @@ impl Place {
     }
 }
 
-/// All versions in memory of the prompts of one page, for the first load.
-async fn read_page(tx: &mut Tx, first: &Place, last: &Place) -> Result<Versions> {
-    let range = args![first.revision, &*first.id, last.revision, &*last.id, PAGE_VERSIONS];
-    let rows = tx.all(SERVED, range).await?;
-    let mut versions = Versions::new();
-    for row in &rows {
-        let prompt: PromptId = row.parsed("prompt_id")?;
-        add_compiled(&mut versions, prompt, row)?;
-    }
-    Ok(versions)
-}
-
-/// Those versions of a few changed prompts that were not in memory yet.
-async fn read_missing(tx: &mut Tx, before: &Snapshot, prompts: &[Prompt]) -> Result<Versions> {
-    let mut versions = Versions::new();
-    for prompt in prompts {
-        let had = before.prompts.get(&prompt.id);
-        for number in served_numbers(prompt) {
-            if let Some(version) = had.and_then(|entry| entry.version(number)) {
-                versions.insert((prompt.id, number), Arc::clone(version));
-                continue;
-            }
-            let row = tx.maybe(versions::BY_NUMBER, args![prompt.id.to_string(), number]).await?;
-            if let Some(row) = row {
-                add_compiled(&mut versions, prompt.id, &row)?;
-            }
-        }
-    }
-    Ok(versions)
-}
-
-fn add_compiled(versions: &mut Versions, prompt: PromptId, row: &Row) -> Result<()> {
-    let stored = versions::read(row)?;
-    let number = stored.number;
-    match Version::compile(stored) {
-        Ok(version) => {
-            versions.insert((prompt, number), Arc::new(version));
-        }
-        // It compiled when it was published. The others serve; calls for this one are told why.
-        Err(problems) => {
-            let problem = problems.first().map(ToString::to_string).unwrap_or_default();
-            error!(prompt.id = %prompt, version = number, problem, "a stored version does not compile");
-        }
-    }
-    Ok(())
-}
-
 fn served_numbers(prompt: &Prompt) -> BTreeSet<u32> {
     prompt.labels.values().copied().chain(prompt.latest).collect()
 }
 
+fn put_project(next: &mut Snapshot, row: &Row) -> Result<()> {
+    let name: Arc<str> = row.text("name")?.into();
+    let archived = Arc::make_mut(&mut next.archived);
+    if row.maybe_int("archived_us")?.is_some() {
+        archived.insert(Arc::clone(&name));
+    } else {
+        archived.remove(&name);
+    }
+    next.projects.entry(name).or_insert_with(Shards::new);
+    Ok(())
+}
+
 fn put_prompt(next: &mut Snapshot, prompt: Prompt, versions: &Versions) {
-    let served = served_numbers(&prompt).into_iter();
-    let served = served.filter_map(|number| versions.get(&(prompt.id, number)).cloned()).collect();
+    let had = next.prompts.get(&prompt.id);
+    let find = |number| {
+        let read = versions.by_number.get(&(prompt.id, number));
+        read.or_else(|| had?.served(number)).cloned()
+    };
+    let served = served_numbers(&prompt).into_iter().filter_map(find).collect();
     let entry = Arc::new(Entry { prompt: Arc::new(prompt), served });
     let prompt = &entry.prompt;
     let names = next.projects.entry(Arc::clone(&prompt.project)).or_insert_with(Shards::new);
@@ -207,39 +340,16 @@ const fn is_last(rows: &[Row]) -> bool {
     rows.len() < PAGE as usize
 }
 
-async fn load_keys(tx: &mut Tx, before: &Snapshot, next: &mut Snapshot) -> Result<()> {
-    let mut after = Place::after(before.revision);
-    loop {
-        let rows = tx.all(keys::CHANGED, args![after.revision, &*after.id, PAGE]).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = Place::of_row(last)?;
-        for row in &rows {
-            let key = keys::read(row)?;
-            put_credential(&mut next.keys, key.id, row, key)?;
-        }
-        if is_last(&rows) {
-            return Ok(());
-        }
+fn put_credential(next: &mut Snapshot, kind: Kind, row: &Row) -> Result<()> {
+    if kind == Kind::Key {
+        let key = keys::read(row)?;
+        return put_secret(&mut next.keys, key.id, row, key);
     }
+    let token = tokens::read(row)?;
+    put_secret(&mut next.tokens, token.id, row, token)
 }
 
-async fn load_tokens(tx: &mut Tx, before: &Snapshot, next: &mut Snapshot) -> Result<()> {
-    let mut after = Place::after(before.revision);
-    loop {
-        let rows = tx.all(tokens::CHANGED, args![after.revision, &*after.id, PAGE]).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = Place::of_row(last)?;
-        for row in &rows {
-            let token = tokens::read(row)?;
-            put_credential(&mut next.tokens, token.id, row, token)?;
-        }
-        if is_last(&rows) {
-            return Ok(());
-        }
-    }
-}
-
-fn put_credential<Of, T>(to: &mut Credentials<Of, T>, id: Id<Of>, row: &Row, credential: T) -> Result<()> {
+fn put_secret<Of, T>(to: &mut Credentials<Of, T>, id: Id<Of>, row: &Row, credential: T) -> Result<()> {
     let secret_hash =
         SecretHash::try_from(row.bytes("secret_hash")?).map_err(|_| StoreError::unreadable("secret_hash"))?;
     to.put(id, secret_hash, credential);
