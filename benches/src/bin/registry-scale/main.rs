@@ -1,0 +1,64 @@
+//! Opens a registry of many prompts and asks it what calls and people ask.
+//!
+//! ```text
+//! registry-scale --url URL [--fill yes] [--prompts N] [--versions V] [--bytes B] [--tries T] [--copy FILE]
+//! ```
+//!
+//! `--fill yes` only fills: a fresh registry gets prompts with versions of some bytes each, the last but one labelled
+//! `production`. Without it, prints how long opening takes, the memory afterwards, and for each question the median and
+//! the longest of some tries.
+
+mod asking;
+mod filling;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use benches::Arguments;
+use registry::Registry;
+use vocab::Clock;
+
+use self::filling::Many;
+
+fn main() -> anyhow::Result<()> {
+    let known = ["url", "fill", "prompts", "versions", "bytes", "tries", "copy"];
+    let arguments = Arguments::of_process(&known)?;
+    let url = arguments.text("url", "");
+    ensure!(!url.is_empty(), "--url names the registry");
+    let many = Many {
+        prompts: arguments.number("prompts", 100_000)?,
+        versions: arguments.number("versions", 10)?,
+        bytes: arguments.number("bytes", 1_000)?,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        if arguments.text("fill", "no") == "yes" {
+            return many.fill(url).await;
+        }
+        let clock = Clock::system();
+        let copy = Some(arguments.text("copy", "")).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let before = clock.now();
+        let registry = open(url, copy.as_deref(), &clock).await?;
+        let seconds = (clock.now().micros() - before.micros()) as f64 / 1e6;
+        println!("open: {seconds:.2} s, {} MiB; at its highest {} MiB", memory("VmRSS:")?, memory("VmHWM:")?);
+        asking::ask(&registry, &many, arguments.number("tries", 9)?, &clock).await?;
+        println!("at the end: {} MiB; at its highest {} MiB", memory("VmRSS:")?, memory("VmHWM:")?);
+        registry.close().await;
+        Ok(())
+    })
+}
+
+async fn open(url: &str, copy: Option<&Path>, clock: &Clock) -> anyhow::Result<Registry> {
+    Ok(match copy {
+        Some(copy) => Registry::open_keeping(url, copy, clock.clone()).await?,
+        None => Registry::open(url, clock.clone()).await?,
+    })
+}
+
+/// Memory of this process in MiB, by its name in Linux's `status`.
+fn memory(name: &str) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("only Linux tells memory this way")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024)
+}
