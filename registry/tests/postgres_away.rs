@@ -12,7 +12,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use proxy::{Network, Proxy};
-use registry::{LabelChange, NewVersion, OpenError, Registry, ResolveError, Role, StoreError, Who};
+use registry::{
+    LabelChange, NewProject, NewVersion, OpenError, ProjectChange, Registry, ResolveError, Role, StoreError,
+    Who,
+};
 use serde_json::json;
 use server::Schema;
 use vocab::{Clock, Time};
@@ -202,6 +205,28 @@ async fn a_node_that_starts_while_its_database_is_away_serves_from_its_copy() {
     it.network.set(Network::Cut);
     it.far = started_again(&it, &it.url, &copy).await.unwrap();
     assert_eq!(it.served().await, Some(3), "what was caught up with is in the copy too");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_project_stays_archived_or_restored_in_the_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("registry.copy");
+    let mut it = Nodes::keeping(Some(&copy)).await;
+    for name in ["gone", "back"] {
+        let new = NewProject { name: name.to_owned(), description: String::new() };
+        it.near.create_project(new, &admin()).await.unwrap();
+    }
+    for (name, archived) in [("gone", true), ("back", true), ("back", false)] {
+        let change = ProjectChange { archived: Some(archived), ..ProjectChange::default() };
+        it.near.update_project(name, change, &admin()).await.unwrap();
+        it.far.refresh().await.unwrap();
+    }
+
+    it.network.set(Network::Cut);
+    it.far = started_again(&it, &it.url, &copy).await.unwrap();
+
+    let served = ["gone", "back", PROJECT, "never"].map(|name| it.far.snapshot().has_project(name));
+    assert_eq!(served, [false, true, true, false]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
