@@ -155,8 +155,14 @@ impl App {
                 away.since, away.reason
             )
         });
+        let damage = self.registry.damage().map(|damage| {
+            format!(
+                "the registry is damaged, restore it from a backup: calls are served from what is known, nothing can be \
+                 changed ({damage})"
+            )
+        });
         let store = set_aside.into_iter().chain(waiting).chain(poisoned);
-        away.into_iter().chain(store).chain(self.leftovers.notices()).collect()
+        damage.into_iter().chain(away).chain(store).chain(self.leftovers.notices()).collect()
     }
 
     /// Brings the gauges that mirror other counters up to date, for `/metrics`.

@@ -80,13 +80,15 @@ struct Parts {
     prepared: AtomicBool,
     versions: VersionCache,
     away: ArcSwapOption<Away>,
+    damage: ArcSwapOption<String>,
     /// The last revision that could not be taken in.
     unreadable: AtomicI64,
 }
 
 impl Registry {
     /// Opens the registry a URL names, `sqlite:PATH` or `postgres://…/database`, creating its tables if they are not
-    /// there. One that is damaged, of a newer build or not a registry is left exactly as it is.
+    /// there. One that is damaged, of a newer build or not a registry is left exactly as it is; of a large file that was
+    /// closed cleanly, what calls do not need is read by [`Registry::watch`].
     pub async fn open(url: &str, clock: Clock) -> Result<Self, OpenError> {
         Self::start(Address::read(url)?, None, clock).await
     }
@@ -111,6 +113,7 @@ impl Registry {
             prepared: AtomicBool::new(false),
             versions: VersionCache::default(),
             away: ArcSwapOption::empty(),
+            damage: ArcSwapOption::empty(),
             unreadable: AtomicI64::new(-1),
         }));
         let refused = match registry.prepare().await {
@@ -214,6 +217,7 @@ impl Registry {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
+        self.check_undamaged()?;
         let registry = self.clone();
         let task = tokio::spawn(async move { registry.0.db.chore(&input, work).await });
         task.await.unwrap_or_else(|died| Err(StoreError::Unavailable(Box::new(died))))
@@ -226,6 +230,7 @@ impl Registry {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
+        self.check_undamaged()?;
         let registry = self.clone();
         let task = tokio::spawn(async move {
             let now = registry.clock().now();

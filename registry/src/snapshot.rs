@@ -45,7 +45,7 @@ type Names = Shards<Arc<str>, Arc<Entry>>;
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) prompt: Arc<Prompt>,
-    /// What labels point at, and the latest, by number.
+    /// What labels point at, by number.
     served: Box<[Arc<Served>]>,
 }
 

@@ -1,4 +1,4 @@
-//! Notices what other nodes write, and whether the database is there at all.
+//! Notices what other nodes write, whether the database is there at all, and whether it is damaged.
 //!
 //! A node that writes tells the others at once where the database can (PostgreSQL's notices). A notice may be lost: when a
 //! server restarts, or behind a pooler that knows none. So everybody also looks at the revision twice a second.
@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use vocab::Time;
 
 use crate::db::{Result, Silence};
-use crate::{Registry, StoreError, reason, snapshot};
+use crate::{OpenError, Registry, StoreError, reason, snapshot};
 
 /// How often the revision is looked at without a notice.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -30,10 +30,34 @@ pub struct Away {
 }
 
 impl Registry {
-    /// Takes in what other nodes write, for as long as it is polled.
+    /// Takes in what other nodes write, for as long as it is polled; reads what the start left unread first.
     pub async fn watch(&self) {
         let told = Notify::new();
-        tokio::join!(self.look_on(&told), self.db().listen(&told));
+        tokio::join!(self.look_on(&told), self.db().listen(&told), self.look_for_damage());
+    }
+
+    /// What was found to be damaged in a file that serves. Calls go on; nothing can be changed.
+    pub fn damage(&self) -> Option<Arc<String>> {
+        self.0.damage.load_full()
+    }
+
+    async fn look_for_damage(&self) {
+        match self.0.address.find_damage().await {
+            Ok(()) => {}
+            Err(OpenError::Corrupt { at, reason }) => {
+                error!(reason, "the registry {at} is damaged: nothing can be changed any more, restore it");
+                self.0.damage.store(Some(Arc::new(reason)));
+            }
+            Err(error) => warn!(%error, "the registry could not be looked through for damage"),
+        }
+    }
+
+    /// Refuses changes of a file that is known to be damaged: they would go from bad to worse.
+    pub(crate) fn check_undamaged(&self) -> Result<()> {
+        match self.damage() {
+            None => Ok(()),
+            Some(reason) => Err(StoreError::Unavailable(format!("the registry is damaged: {reason}").into())),
+        }
     }
 
     /// Since when the database has been away and why, or `None` while it is there. What the snapshot holds serves on;

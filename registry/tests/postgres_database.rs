@@ -21,7 +21,8 @@ async fn filled() -> Schema {
     let registry = open(&schema.url).await.unwrap();
     let content = serde_json::from_value(json!({"text": "one"})).unwrap();
     let admin = Who::new(Role::Admin, "ann");
-    registry.publish("default", &"a".parse().unwrap(), NewVersion::of(content), &admin).await.unwrap();
+    let new = NewVersion { labels: vec!["production".parse().unwrap()], ..NewVersion::of(content) };
+    registry.publish("default", &"a".parse().unwrap(), new, &admin).await.unwrap();
     registry.close().await;
     schema
 }

@@ -5,10 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use registry::audit::{Finding, Verifier};
-use registry::{AuditFilter, NewVersion, OpenError, Paging, Registry, ResolveError, Role, Who};
+use registry::{
+    AuditFilter, LabelChange, NewVersion, OpenError, Paging, Registry, ResolveError, Role, StoreError, Who,
+};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -128,12 +131,62 @@ async fn any_page_overwritten_is_refused() {
 #[tokio::test]
 async fn a_content_that_does_not_match_its_digest_is_refused() {
     let it = Folder::filled().await;
+    let registry = it.open().await.unwrap();
+    let change = LabelChange::of("production".parse().unwrap()).onto(50);
+    let admin = Who::new(Role::Admin, "ann");
+    registry.move_label("default", &"a".parse().unwrap(), change, &admin).await.unwrap();
+    registry.close().await;
     tamper(&it.path(), "UPDATE version SET content = replace(content, 'text 49', 'text 94')").await;
     let refused = it.open().await.unwrap_err();
     assert!(
         matches!(&refused, OpenError::Corrupt { reason, .. } if reason.contains("version 50")),
         "{refused}"
     );
+}
+
+/// A registry of more than is read before it serves, closed cleanly, with a break in what no call needs.
+async fn large_and_damaged() -> Folder {
+    let it = Folder::filled().await;
+    let large = "UPDATE version SET examples = '[\"' || hex(zeroblob(70000000)) || '\"]' WHERE number = 7";
+    tamper(&it.path(), large).await;
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(it.path()).unwrap();
+    file.seek(SeekFrom::End(-4_096 * 1_000)).unwrap();
+    file.write_all(&[0xa5; 4_096]).unwrap();
+    it
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_in_a_large_file_is_found_while_it_serves_and_refuses_the_next_start() {
+    let it = large_and_damaged().await;
+    let registry = it.open().await.unwrap();
+    assert_eq!(registry.damage(), None);
+    let watching = registry.clone();
+    tokio::spawn(async move { watching.watch().await });
+    while registry.damage().is_none() {
+        tokio::task::yield_now().await;
+    }
+
+    assert_eq!(latest(&registry).await, 50, "it serves on");
+    let content = serde_json::from_value(json!({"text": "new"})).unwrap();
+    let (new, admin) = (NewVersion::of(content), Who::new(Role::Admin, "ann"));
+    let refused = registry.publish("default", &"a".parse().unwrap(), new, &admin).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    registry.close().await;
+    let (refused, text) = it.refused().await;
+    assert!(matches!(refused, OpenError::Corrupt { .. }), "{text}");
+
+    // As from a backup.
+    fs::copy(Folder::filled().await.path(), it.path()).unwrap();
+    it.open().await.unwrap().close().await;
+    assert_eq!(it.files().len(), 1, "the note of the damage is gone");
+}
+
+#[tokio::test]
+async fn a_large_file_is_read_whole_first_after_a_crash() {
+    let it = large_and_damaged().await;
+    fs::write(it.folder.path().join("registry.db-wal"), b"left behind").unwrap();
+    let refused = it.open().await.unwrap_err();
+    assert!(matches!(refused, OpenError::Corrupt { .. }), "{refused}");
 }
 
 /// As after an upgrade of an engine that came to refuse what it took before.

@@ -53,6 +53,14 @@ impl Address {
         migrate::run(db, self, now).await
     }
 
+    /// Reads what the start left unread, and says what is damaged in it. A server looks after its own data.
+    pub(crate) async fn find_damage(&self) -> Result<(), OpenError> {
+        match self {
+            Self::Sqlite(path) => sqlite::find_damage(path).await,
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Whether a copy on disk is of use: a server may be away, a file is as near as its copy would be.
     pub(crate) const fn is_remote(&self) -> bool {
         matches!(self, Self::Postgres(_))

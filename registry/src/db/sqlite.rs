@@ -33,6 +33,10 @@ const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a statement waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest file that every start reads whole before it serves.
+const CHECKED_BYTES: u64 = 128 << 20;
+/// The end of the name of the file beside a registry that was found to be damaged while it served.
+const FOUND_DAMAGED: &str = "-damaged";
 /// What every SQLite file starts with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
@@ -58,12 +62,14 @@ pub(super) async fn open(path: &Path) -> std::result::Result<Db, OpenError> {
     };
     let writer = pool().max_connections(1).connect_with(options.clone()).await;
     let writer = writer.map_err(|error| judge(path, error))?;
+    // What was found damaged would have been refused: it was restored.
+    forget_damage(path).map_err(|error| unavailable(path, error))?;
     let readers = pool().max_connections(READERS).connect_lazy_with(options.read_only(true));
     Ok(Db::Sqlite { writer, readers })
 }
 
 /// Checks a file that is there and says which migrations it has, changing neither it nor its neighbours.
-/// `None` for a file that is yet to be made.
+/// `None` for a file that is yet to be made. A large file that was closed cleanly is left for [`find_damage`].
 pub(super) async fn inspect(path: &Path) -> std::result::Result<Option<Vec<Applied>>, OpenError> {
     match std::fs::metadata(path) {
         Ok(found) if found.len() == 0 => return Ok(None),
@@ -90,15 +96,31 @@ pub(super) async fn inspect(path: &Path) -> std::result::Result<Option<Vec<Appli
     Ok(applied)
 }
 
+/// Reads the whole of a large file that is in use, which takes seconds, and says what is damaged in it. The next start
+/// reads it whole again before it serves.
+pub(super) async fn find_damage(path: &Path) -> std::result::Result<(), OpenError> {
+    if !is_large(path) {
+        return Ok(());
+    }
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
+    let mut connection =
+        SqliteConnection::connect_with(&options).await.map_err(|error| judge(path, error))?;
+    let found = read_whole(&mut connection, path).await;
+    if let Err(OpenError::Corrupt { reason, .. }) = &found {
+        std::fs::write(beside(path, FOUND_DAMAGED), reason).map_err(|error| unavailable(path, error))?;
+    }
+    connection.close().await.map_err(|error| judge(path, error))?;
+    found
+}
+
 async fn examine(
     connection: &mut SqliteConnection,
     path: &Path,
 ) -> std::result::Result<Option<Vec<Applied>>, OpenError> {
     let read = |error| judge(path, error);
-    let verdict: String =
-        sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await.map_err(read)?;
-    if verdict != "ok" {
-        return Err(OpenError::Corrupt { at: Place::File(path.into()), reason: verdict });
+    // After a crash, or when damage was found before, nothing serves before everything was read.
+    if !is_large(path) || has_bytes(&beside(path, "-wal")) || has_bytes(&beside(path, FOUND_DAMAGED)) {
+        read_whole(connection, path).await?;
     }
     let sql = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name LIMIT 1000";
     let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut *connection).await.map_err(read)?;
@@ -109,6 +131,15 @@ async fn examine(
     let rows = sqlx::query(migrate::APPLIED).fetch_all(&mut *connection).await.map_err(read)?;
     let applied = rows.iter().map(|row| Ok(Applied { number: row.try_get(0)?, digest: row.try_get(1)? }));
     applied.collect::<std::result::Result<_, sqlx::Error>>().map(Some).map_err(read)
+}
+
+async fn read_whole(connection: &mut SqliteConnection, path: &Path) -> std::result::Result<(), OpenError> {
+    let verdict = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(connection).await;
+    let verdict: String = verdict.map_err(|error| judge(path, error))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(OpenError::Corrupt { at: Place::File(path.into()), reason: verdict })
 }
 
 fn check_magic(path: &Path) -> std::result::Result<(), OpenError> {
@@ -146,6 +177,17 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 fn has_bytes(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.len() > 0)
+}
+
+fn is_large(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.len() > CHECKED_BYTES)
+}
+
+fn forget_damage(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(beside(path, FOUND_DAMAGED)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Tells damage from everything else that can go wrong with a file.

@@ -1,6 +1,6 @@
 //! A reference comes to one version: the same rules for every way of naming a prompt.
 //!
-//! Labels and the latest version answer from the snapshot. A pinned version may take one indexed read.
+//! Labels answer from the snapshot. A version that none serves, pinned or the latest, may take one indexed read.
 
 use std::fmt::Display;
 use std::sync::Arc;

@@ -32,14 +32,15 @@ const PROMPTS: &str = concat!(
     catalogue::columns!(),
     " FROM prompt p WHERE (p.revision, p.id) > ($1, $2) ORDER BY p.revision, p.id LIMIT $3"
 );
-/// Everything that the prompts of one page serve.
+/// Everything that labels serve of the prompts of one page, each version once.
 const SERVED: &str = concat!(
     "SELECT v.prompt_id, ",
     versions::columns!(),
-    " FROM prompt p JOIN version v ON v.prompt_id = p.id \
-      WHERE (p.revision, p.id) >= ($1, $2) AND (p.revision, p.id) <= ($3, $4) \
-      AND (v.number = p.latest OR EXISTS \
-           (SELECT 1 FROM label l WHERE l.prompt_id = p.id AND l.version = v.number)) LIMIT $5"
+    " FROM prompt p JOIN label l ON l.prompt_id = p.id \
+      JOIN version v ON v.prompt_id = l.prompt_id AND v.number = l.version \
+      WHERE (p.revision, p.id) >= ($1, $2) AND (p.revision, p.id) <= ($3, $4) AND NOT EXISTS \
+      (SELECT 1 FROM label o WHERE o.prompt_id = l.prompt_id AND o.version = l.version AND o.label < l.label) \
+      LIMIT $5"
 );
 /// One of them.
 const ONE_SERVED: &str = concat!(
@@ -293,7 +294,7 @@ impl Place {
 }
 
 fn served_numbers(prompt: &Prompt) -> BTreeSet<u32> {
-    prompt.labels.values().copied().chain(prompt.latest).collect()
+    prompt.labels.values().copied().collect()
 }
 
 fn put_project(next: &mut Snapshot, row: &Row) -> Result<()> {

@@ -7,6 +7,7 @@
 //! `--fill yes` only fills: a fresh registry gets prompts with versions of some bytes each, the last but one labelled
 //! `production`. Without it, prints how long opening takes, the memory afterwards, and for each question the median and
 //! the longest of some tries.
+#![expect(clippy::print_stdout, reason = "the report is this program's output")]
 
 mod asking;
 mod filling;
