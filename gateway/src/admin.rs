@@ -10,6 +10,8 @@ mod audit;
 mod calls;
 mod condition;
 mod description;
+mod diff;
+mod drafts;
 mod feedback_links;
 mod given;
 mod keys;
@@ -25,6 +27,7 @@ mod reports;
 mod scores;
 mod searched;
 mod sessions;
+mod snippets;
 mod system;
 mod tokens;
 mod traces;
@@ -107,6 +110,9 @@ fn routes() -> OpenApiRouter<Admin> {
     let api = OpenApiRouter::default()
         .merge(prompts::routes())
         .merge(versions::routes())
+        .merge(diff::routes())
+        .merge(drafts::routes())
+        .merge(snippets::routes())
         .merge(labels::routes())
         .merge(rendering::routes())
         .merge(projects::routes())

@@ -66,7 +66,7 @@ enum Command {
         #[command(subcommand)]
         command: project::Command,
     },
-    /// Keeps prompts as files, and renders them.
+    /// Keeps prompts as files, compares, tests and renders them.
     Prompt {
         #[command(flatten)]
         connection: Connection,
@@ -200,8 +200,8 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Key { connection, command } => key::run(&connection.open()?, command)?,
         Command::Token { connection, command } => token::run(&connection.open()?, command)?,
         Command::Project { connection, command } => project::run(&connection.open()?, command)?,
-        Command::Prompt { connection, command } => return prompt::run(&connection.open()?, command),
         Command::Import { connection, how, source } => return import::run(&connection.open()?, how, source),
+        Command::Prompt { connection, command } => return prompt::run(connection, command),
         Command::Calls { connection, command } => calls::run(&connection.open()?, command)?,
         Command::Export(export) => export.run()?,
         Command::Trace(trace) => trace.run()?,

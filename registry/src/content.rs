@@ -3,6 +3,7 @@
 //! How it is read from JSON, and refused, is in `content/read.rs`; whether its templates hold is for
 //! [`crate::template::Template::compile`].
 
+mod included;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,8 @@ use dialects::chat::{Message, Role};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use included::{DEPTH, Included, Snippet};
 
 /// The immutable content of a version. What is digested, compared and served; no commit message, no metadata.
 ///
@@ -68,12 +71,20 @@ impl Content {
         "locked",
     ];
 
-    /// The snippets this content includes: the index of the message item and the reference it names.
-    pub fn includes(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.items().iter().enumerate().filter_map(|(index, item)| match item {
-            Item::Include { include, .. } => Some((index, include.as_str())),
-            Item::Message(_) | Item::Placeholder { .. } => None,
-        })
+    /// A content that says nothing, of one kind or the other.
+    pub(crate) fn empty(is_text: bool) -> Self {
+        Self {
+            body: if is_text { PromptBody::Text(String::new()) } else { PromptBody::Messages(Vec::new()) },
+            engine: Engine::default(),
+            variables: IndexMap::new(),
+            model: None,
+            fallbacks: Vec::new(),
+            parameters: Map::new(),
+            tools: None,
+            tool_choice: None,
+            response_format: None,
+            locked: Vec::new(),
+        }
     }
 
     /// The items of a chat prompt; none for a text prompt.
@@ -95,12 +106,6 @@ impl Content {
     /// Whether this is a text prompt.
     pub const fn is_text(&self) -> bool {
         matches!(self.body, PromptBody::Text(_))
-    }
-
-    /// What this content asks for that is not built yet: the field, in a path its author recognises.
-    pub fn not_supported(&self) -> impl Iterator<Item = String> {
-        let fallbacks = (!self.fallbacks.is_empty()).then(|| "fallbacks".to_owned());
-        self.includes().map(|(index, _)| format!("messages[{index}].include")).chain(fallbacks)
     }
 }
 

@@ -56,6 +56,8 @@ pub struct PromptFile {
     pub aliases: Vec<Alias>,
     /// The version's free metadata.
     pub metadata: Map<String, Value>,
+    /// Cases to try the version with, as written.
+    pub examples: Vec<Value>,
     /// The version's content.
     pub content: Content,
 }

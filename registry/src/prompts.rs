@@ -2,10 +2,13 @@
 
 pub(crate) mod catalogue;
 mod change;
+pub mod compare;
+pub mod drafts;
 pub mod impact;
 pub mod labels;
 pub(crate) mod names;
 pub mod resolve;
+pub mod snippets;
 pub mod versions;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ mod declare;
 mod fill;
 mod fit;
 mod fstring;
+mod includes;
 mod jinja;
 mod media;
 mod message;
@@ -22,12 +23,13 @@ use std::sync::Arc;
 
 use dialects::merge::RenderedItem;
 
-use crate::content::{Content, Engine, Item, PromptBody, VariableKind, Variables};
+use crate::content::{Content, Included, VariableKind, Variables};
 use fill::Fill;
 use message::MessageTemplate;
 use slots::{Sent, Slots};
 use text::Compiler;
 
+pub use includes::{references, with_references};
 pub use problem::{Problem, RenderError};
 
 /// A version's texts, compiled.
@@ -36,7 +38,7 @@ pub struct Template {
     items: Vec<ItemTemplate>,
     slots: Arc<Slots>,
     variables: Vec<TemplateVariable>,
-    /// The jinja pages, for that engine.
+    /// The jinja pages, if there are any.
     library: Option<jinja::Library>,
 }
 
@@ -69,32 +71,31 @@ pub struct Rendered {
 }
 
 impl Template {
-    /// Compiles every text of a content, or says everything that is wrong with it.
+    /// Compiles every text of a content that includes nothing, or says everything that is wrong with it.
     pub fn compile(content: &Content) -> Result<Self, Vec<Problem>> {
+        Self::including(content, &Included::new())
+    }
+
+    /// Compiles every text of a content and of what it includes, or says everything that is wrong with it.
+    pub fn including(content: &Content, included: &Included) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         declare::check(content, &mut problems);
         let mut compiler = Compiler::new(content.engine, Slots::declared(&content.variables), &mut problems);
-        let items = match &content.body {
-            PromptBody::Text(text) => vec![ItemTemplate::of_text(text, &mut compiler)],
-            PromptBody::Messages(items) => compile_items(content, items, &mut compiler),
-        };
+        let items = includes::compile_body(content, included, &mut compiler);
         let Compiler { slots, library, .. } = compiler;
         if !problems.is_empty() {
             return Err(problems);
         }
-        let untyped = (content.engine != Engine::Jinja).then_some(VariableKind::String);
-        let variables = slots.describe(untyped);
-        let library = (content.engine == Engine::Jinja).then_some(library);
+        let variables = slots.describe();
+        let library = library.has_pages().then_some(library);
         Ok(Self { items, slots: Arc::new(slots), variables, library })
     }
 
     /// Fills in the variables of one call.
     pub fn render(&self, variables: &Variables) -> Result<Rendered, RenderError> {
         let sent = self.slots.judge(variables)?;
-        let mut fill = match &self.library {
-            None => Fill::inserting(&self.slots, &sent)?,
-            Some(library) => Fill::paging(&self.slots, library.open(&self.slots, &sent)?),
-        };
+        let session = self.library.as_ref().map(|library| library.open(&self.slots, &sent)).transpose()?;
+        let mut fill = Fill::new(&self.slots, &sent, session)?;
         let mut items = Vec::with_capacity(self.items.len());
         for item in &self.items {
             items.extend(item.render(&mut fill, &self.slots, &sent)?);
@@ -106,29 +107,6 @@ impl Template {
     pub fn variables(&self) -> &[TemplateVariable] {
         &self.variables
     }
-}
-
-fn compile_items(content: &Content, items: &[Item], compiler: &mut Compiler<'_>) -> Vec<ItemTemplate> {
-    let mut templates = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        match item {
-            Item::Message(message) => {
-                let message = MessageTemplate::compile(message, index, compiler);
-                templates.push(ItemTemplate::Message(Box::new(message)));
-            }
-            Item::Placeholder { placeholder } => {
-                let stated = content
-                    .variables
-                    .get(placeholder)
-                    .is_some_and(|declared| declared.required == Some(true));
-                let slot = compiler.slots.place(placeholder, stated);
-                templates.push(ItemTemplate::Placeholder { name: placeholder.clone(), slot });
-            }
-            // Refused before, among the declarations.
-            Item::Include { .. } => {}
-        }
-    }
-    templates
 }
 
 impl ItemTemplate {

@@ -16,6 +16,8 @@ mod audit;
 mod bench;
 #[path = "conformance/database.rs"]
 mod database;
+#[path = "conformance/drafts.rs"]
+mod drafts;
 #[path = "conformance/keys.rs"]
 mod keys;
 #[path = "conformance/labels.rs"]
@@ -30,6 +32,8 @@ mod races;
 mod resolving;
 #[path = "support/server.rs"]
 mod server;
+#[path = "conformance/snippets.rs"]
+mod snippets;
 #[path = "conformance/versions.rs"]
 mod versions;
 #[path = "conformance/views.rs"]
@@ -80,9 +84,32 @@ macro_rules! conformance {
                 a_template_that_does_not_compile_is_refused_with_its_place,
                 a_refused_version_leaves_no_prompt_behind,
                 all_that_was_given_comes_back,
+                other_examples_make_a_version_and_wrong_ones_are_refused,
                 a_version_is_found_by_every_selector,
                 versions_are_listed_newest_first,
                 an_archived_prompt_takes_no_versions,
+            }
+            snippets {
+                what_is_included_is_pinned_and_rendered,
+                a_snippet_that_moves_on_changes_nothing_published,
+                a_prompt_that_was_renamed_is_still_included,
+                what_cannot_be_included_is_refused_by_its_place,
+                a_prompt_never_includes_itself,
+                snippets_go_so_deep_and_no_deeper,
+                users_of_a_prompt_are_listed,
+                an_include_counts_as_what_it_brings,
+                a_draft_is_tried_with_what_it_includes,
+            }
+            drafts {
+                a_draft_comes_back_as_it_was_kept,
+                a_draft_changes_only_as_it_was_expected,
+                a_published_draft_is_a_version_and_gone,
+                a_draft_that_conflicts_is_kept,
+                a_draft_may_not_hold_yet_but_is_not_published_then,
+                what_a_draft_cannot_be_is_refused,
+                a_draft_of_a_protected_label_needs_a_releaser,
+                versions_and_drafts_are_compared,
+                one_of_many_publishes_a_draft,
             }
             labels {
                 a_label_moves_only_from_where_it_was_expected,

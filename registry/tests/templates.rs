@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use dialects::merge::RenderedItem;
-use registry::content::{Content, Variables};
+use registry::content::{Content, Included, Variables};
 use registry::template::{Problem, RenderError, Rendered, Template};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,6 +17,8 @@ struct Case {
     #[serde(rename = "about")]
     _about: String,
     content: Content,
+    #[serde(default)]
+    included: Included,
     #[serde(default)]
     variables: Variables,
 }
@@ -41,7 +43,7 @@ fn templates_render_as_their_golden_files_say() {
 }
 
 fn outcome(case: &Case) -> Value {
-    match Template::compile(&case.content) {
+    match Template::including(&case.content, &case.included) {
         Err(problems) => json!({ "problems": problems.iter().map(Problem::to_string).collect::<Vec<_>>() }),
         Ok(template) => match template.render(&case.variables) {
             Ok(rendered) => show(rendered),

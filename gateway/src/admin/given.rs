@@ -146,6 +146,12 @@ pub(super) fn part<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T,
     read(Value::Object(fields))
 }
 
+/// Takes some fields out of a body that is read in parts.
+pub(super) fn split_off(fields: &mut Map<String, Value>, names: &[&str]) -> Map<String, Value> {
+    let taken = names.iter().filter_map(|name| Some(((*name).to_owned(), fields.shift_remove(*name)?)));
+    taken.collect()
+}
+
 /// Reads a value, and names the field at fault when that fails.
 fn read<'de, T, D>(reader: D) -> Result<T, Refusal>
 where

@@ -6,6 +6,7 @@ use axum::extract::State;
 use dialects::merge::RenderedItem;
 use registry::Resolved;
 use registry::content::Content;
+use registry::examples::{self, Example};
 use registry::template::{Problem, RenderError, Template};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -98,6 +99,7 @@ struct Rendering {
     "valid": false,
     "problems": [{"item": 0, "line": 1, "column": 17, "message": "`{{tone` is not closed: write `{{tone}}`"}],
     "variables": [],
+    "examples": [],
 }))]
 struct Verdict {
     /// Whether it can be published.
@@ -107,6 +109,62 @@ struct Verdict {
     problems: Vec<Problem>,
     /// The variables it declares or uses; empty when it does not hold.
     variables: Vec<UsedVariable>,
+    /// What came of each of `examples`; empty when it does not hold.
+    examples: Vec<Tried>,
+}
+
+/// What came of one example.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExampleOutcome, example = json!({
+    "passed": false, "failures": ["does not contain \"Ann\": it says \"Answer as kindly as you can.\""],
+}))]
+struct Tried {
+    /// Whether it rendered as expected.
+    passed: bool,
+    /// What is wrong.
+    failures: Vec<String>,
+}
+
+/// A content to check, and cases to try it with.
+#[derive(ToSchema)]
+#[schema(as = CheckRequest, example = json!({
+    "messages": [{"role": "system", "content": "Answer as {{tone}} as you can."}],
+    "engine": "plain",
+    "examples": [{"variables": {"tone": "kindly"}, "expect": {"contains": "kindly", "max_tokens": 20}}],
+}))]
+#[expect(dead_code, reason = "documents a body that is read in two parts")]
+struct CheckRequest {
+    #[serde(flatten)]
+    content: ContentBody,
+    /// Cases to try it with.
+    examples: Option<Vec<ExampleBody>>,
+}
+
+/// A case to try a version with, without calling a model.
+#[derive(ToSchema)]
+#[schema(as = Example)]
+#[expect(dead_code, reason = "documents `registry::examples::Example`, which knows nothing of HTTP")]
+pub(super) struct ExampleBody {
+    /// The variables' values by name.
+    #[schema(value_type = Option<Object>)]
+    variables: Option<Map<String, Value>>,
+    /// What has to come of them; that it renders when nothing is said.
+    expect: Option<ExpectBody>,
+}
+
+/// What a rendering has to be like: its text is that of all messages, an empty line between them.
+#[derive(ToSchema)]
+#[schema(as = Expect)]
+#[expect(dead_code, reason = "documents `registry::examples::Expect`")]
+struct ExpectBody {
+    /// A text it holds, or a list of them.
+    contains: Option<Value>,
+    /// The text it is.
+    equals: Option<String>,
+    /// A regular expression that finds something in it, or a list of them.
+    matches: Option<Value>,
+    /// The most tokens it takes, at four bytes to a token.
+    max_tokens: Option<u64>,
 }
 
 /// Something wrong with a template, and where.
@@ -160,24 +218,46 @@ async fn render_prompt(
 
 /// Check a content
 ///
-/// Answers 200 with everything that is wrong with it; nothing is kept.
+/// Answers 200 with everything that is wrong with it, and with what came of its `examples`; nothing is kept.
 #[utoipa::path(
-    post, path = "/templates/check", tag = "rendering",
-    request_body(content = ContentBody, example = json!({
-        "messages": [{"role": "system", "content": "Answer as {{tone as you can."}],
-        "engine": "plain",
-    })),
+    post, path = "/templates/check", tag = "rendering", request_body = CheckRequest,
     responses((status = 200, description = "What was found", body = Verdict)),
 )]
 async fn check_template(
-    _: Allowed<Read>,
-    Sent(fields): Sent<Map<String, Value>>,
+    allowed: Allowed<Read>,
+    State(admin): State<Admin>,
+    Sent(mut fields): Sent<Map<String, Value>>,
 ) -> Result<Json<Verdict>, Refusal> {
+    let examples = match fields.shift_remove("examples") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(examples)) => read_examples(&examples)?,
+        Some(_) => return Err(wrong_examples("`examples` is a list".to_owned())),
+    };
     let content: Content = given::part(fields)?;
-    Ok(Json(match Template::compile(&content) {
-        Ok(template) => Verdict { valid: true, problems: Vec::new(), variables: variables(&template) },
-        Err(problems) => Verdict { valid: false, problems, variables: Vec::new() },
+    let tried = admin.app.registry.check(&allowed.project, &content).await?;
+    let template = tried.template.as_ref();
+    let examples = template.map(|template| examples.iter().map(|it| Tried::of(it, template)).collect());
+    Ok(Json(Verdict {
+        valid: template.is_some(),
+        variables: template.map(variables).unwrap_or_default(),
+        examples: examples.unwrap_or_default(),
+        problems: tried.problems,
     }))
+}
+
+fn read_examples(examples: &[Value]) -> Result<Vec<Example>, Refusal> {
+    examples::read(examples).map_err(wrong_examples)
+}
+
+fn wrong_examples(why: String) -> Refusal {
+    Refusal::new(Kind::InvalidRequest, why).param("examples")
+}
+
+impl Tried {
+    fn of(example: &Example, template: &Template) -> Self {
+        let failures = example.judge(template);
+        Self { passed: failures.is_empty(), failures }
+    }
 }
 
 fn variables(template: &Template) -> Vec<UsedVariable> {

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use registry::content::Content;
-use registry::{Reason, StoredVersion};
+use registry::{DraftRelease, Reason, StoredVersion};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -18,10 +18,11 @@ use vocab::{Impact, LabelName, PromptName, Selector, SemVer, Time};
 use super::Admin;
 use super::answer::{List, location, segment};
 use super::description::{Conflict, PromptNotFound, TemplateError};
-use super::given::{self, Named, Paged, Sent, not_yet};
+use super::given::{self, Named, Paged, Sent};
 use super::permission::{Allowed, Read, WritePrompts};
 use super::prompts::PromptPath;
-use crate::refusal::Refusal;
+use super::rendering::ExampleBody;
+use crate::refusal::{Kind, Refusal};
 
 pub(super) fn routes() -> OpenApiRouter<Admin> {
     OpenApiRouter::default().routes(routes!(list_versions, publish_version)).routes(routes!(get_version))
@@ -110,7 +111,8 @@ struct Version {
 #[schema(as = Content)]
 #[expect(dead_code, reason = "documents `registry::content::Content`, which knows nothing of HTTP")]
 pub(super) struct ContentBody {
-    /// A chat prompt: messages `{role, content}` and places `{placeholder}` for the caller's messages.
+    /// A chat prompt: messages `{role, content}`, places `{placeholder}` for the caller's messages, and other prompts
+    /// `{include, role?}`, which are pinned: `snippets/tone` becomes `snippets/tone@3`.
     #[schema(value_type = Option<Vec<Object>>)]
     messages: Option<Vec<Value>>,
     /// A text prompt.
@@ -167,7 +169,7 @@ struct Variable {
 #[derive(ToSchema)]
 #[schema(as = Impact, rename_all = "snake_case")]
 #[expect(dead_code, reason = "documents `vocab::Impact`")]
-enum ImpactBody {
+pub(super) enum ImpactBody {
     Patch,
     Minor,
     Major,
@@ -177,7 +179,7 @@ enum ImpactBody {
 #[derive(ToSchema)]
 #[schema(as = ImpactReason)]
 #[expect(dead_code, reason = "documents `registry::Reason`")]
-struct ReasonBody {
+pub(super) struct ReasonBody {
     impact: ImpactBody,
     reason: String,
 }
@@ -236,33 +238,35 @@ struct Said {
     /// Free facts.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
-    /// Cases to try it with: `{variables, expect}`.
-    #[schema(value_type = Option<Vec<Object>>)]
+    /// Cases to try it with. Other examples than the highest version has make a new version, also of the same content.
+    #[schema(value_type = Option<Vec<ExampleBody>>)]
     examples: Option<Vec<Value>>,
     /// Labels to put on it at once; `production` takes a releaser.
     #[schema(value_type = Option<Vec<String>>)]
     labels: Option<Vec<LabelName>>,
     /// Refuse with 409 unless this is the highest version now; 0: the prompt must have none.
     expected_parent: Option<u32>,
-    /// Not supported yet.
-    #[schema(ignore)]
-    draft: Option<Value>,
+    /// True: publish your draft, which goes away with that. The content stays out of the body then, `impact`,
+    /// `metadata` and `examples` too: they are the draft's. A draft that conflicts with another version stays.
+    draft: Option<bool>,
 }
 
 /// The fields of [`Said`].
 const SAID: [&str; 7] =
     ["commit_message", "impact", "metadata", "examples", "labels", "expected_parent", "draft"];
 
-fn read(mut fields: Map<String, Value>) -> Result<registry::NewVersion, Refusal> {
-    let mut said = Map::new();
-    for field in SAID {
-        if let Some(value) = fields.shift_remove(field) {
-            said.insert(field.to_owned(), value);
-        }
+/// What a request publishes.
+enum Publishing {
+    Version(Box<registry::NewVersion>),
+    Draft(DraftRelease),
+}
+
+fn read(mut fields: Map<String, Value>) -> Result<Publishing, Refusal> {
+    let said: Said = given::part(given::split_off(&mut fields, &SAID))?;
+    if said.draft == Some(true) {
+        return read_draft(&fields, said).map(Publishing::Draft);
     }
-    let said: Said = given::part(said)?;
-    not_yet("draft", said.draft.as_ref())?;
-    Ok(registry::NewVersion {
+    Ok(Publishing::Version(Box::new(registry::NewVersion {
         content: given::part(fields)?,
         commit_message: said.commit_message,
         impact: said.impact,
@@ -271,13 +275,34 @@ fn read(mut fields: Map<String, Value>) -> Result<registry::NewVersion, Refusal>
         examples: said.examples.unwrap_or_default(),
         labels: said.labels.unwrap_or_default(),
         expected_parent: said.expected_parent,
+    })))
+}
+
+/// What is said of a draft beyond what it says itself.
+fn read_draft(fields: &Map<String, Value>, said: Said) -> Result<DraftRelease, Refusal> {
+    let own = [
+        ("impact", said.impact.is_some()),
+        ("metadata", said.metadata.is_some()),
+        ("examples", said.examples.is_some()),
+    ];
+    let own = own.into_iter().find_map(|(field, given)| given.then_some(field));
+    if let Some(field) = own.or(fields.keys().next().map(String::as_str)) {
+        let message =
+            format!("`{field}` is the draft's own when `draft` is true: leave it out, or change the draft");
+        return Err(Refusal::new(Kind::InvalidRequest, message).param(field.to_owned()));
+    }
+    Ok(DraftRelease {
+        commit_message: said.commit_message,
+        labels: said.labels.unwrap_or_default(),
+        expected_parent: said.expected_parent,
+        expected_revision: None,
     })
 }
 
 /// Publish a version
 ///
 /// Creates the prompt if it is new. The same content as the highest version makes no new one: that one is answered
-/// with 200, and `labels` are put on it all the same.
+/// with 200, and `labels` are put on it all the same. `{"draft": true}` publishes your draft.
 #[utoipa::path(
     post, path = "/prompts/{name}/versions", tag = "versions", request_body = NewVersion,
     params(PromptPath),
@@ -293,8 +318,13 @@ async fn publish_version(
     Named(PromptPath { name }): Named<PromptPath>,
     Sent(fields): Sent<Map<String, Value>>,
 ) -> Result<impl IntoResponse, Refusal> {
-    let new = read(fields)?;
-    let published = admin.app.registry.publish(&allowed.project, &name, new, &allowed.who).await;
+    let registry = &admin.app.registry;
+    let published = match read(fields)? {
+        Publishing::Version(new) => registry.publish(&allowed.project, &name, *new, &allowed.who).await,
+        Publishing::Draft(draft) => {
+            registry.publish_draft(&allowed.project, &name, draft, &allowed.who).await
+        }
+    };
     let published = published.map_err(Refusal::of_prompt)?;
     let status = if published.is_new { StatusCode::CREATED } else { StatusCode::OK };
     let path = format!("/prompts/{}/versions", segment(published.prompt.name.as_str()));

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use registry::files;
 use registry::template::{Problem, Template};
 
+use super::prompt::folder::Folder;
 use super::prompt::paths;
 use super::{ServeArguments, complain, say};
 use crate::app;
@@ -40,8 +41,9 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     }
     if let Some(dir) = &arguments.prompts {
         let files = paths(dir)?;
+        let folder = Folder::open(dir)?;
         for path in files.values() {
-            problems.extend(prompt_problems(path)?);
+            problems.extend(prompt_problems(path, &folder)?);
         }
         say(&format!("{} prompt files checked", files.len()));
     }
@@ -51,14 +53,15 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn prompt_problems(path: &Path) -> anyhow::Result<Vec<String>> {
+fn prompt_problems(path: &Path, folder: &Folder) -> anyhow::Result<Vec<String>> {
     let text = std::fs::read_to_string(path)?;
     let shown = path.display();
     let file = match files::read(&text) {
         Ok(file) => file,
         Err(problem) => return Ok(vec![format!("{shown}: {problem}")]),
     };
-    let problems = Template::compile(&file.content).err().unwrap_or_default();
+    let problems =
+        Template::including(&file.content, &folder.included(&file.content)).err().unwrap_or_default();
     let line =
         |problem: &Problem| format!("{shown}: line {}: {}", files::line_of(&text, problem), problem.message);
     Ok(problems.iter().map(line).collect())

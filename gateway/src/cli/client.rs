@@ -82,6 +82,14 @@ impl Client {
         read(&url, self.agent.get(&url).header("authorization", &self.authorization).call())
     }
 
+    /// Reads `path`, which answers with text.
+    pub fn text(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<String> {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut self.open(path, query)?, &mut text)
+            .context("the answer broke off")?;
+        Ok(text)
+    }
+
     /// Opens `path` for reading bit by bit; an answer that breaks off is an error where it broke.
     pub fn open(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<ureq::BodyReader<'static>> {
         let url = self.url(path, query);

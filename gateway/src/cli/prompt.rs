@@ -1,6 +1,10 @@
 //! `weir prompt`: prompts as files, for git and CI. A file is a prompt; its path below the folder is its name.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod diff;
+pub mod folder;
+mod test;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,17 +12,16 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use registry::content::Content;
 use registry::files::{self, PromptFile};
+use registry::template::with_references;
 use serde_json::{Map, Value, json};
-use similar::TextDiff;
 use vocab::{LabelName, PromptName};
 
-use super::client::{Client, segment};
+use super::client::{Client, Connection, segment};
 use super::{complain, say};
+use folder::Folder;
 
 /// The most prompt files one folder may hold.
 const FILES_MAX: usize = 100_000;
-/// Lines of context around a difference.
-const CONTEXT_LINES: usize = 3;
 
 /// What can be done with prompts.
 #[derive(Debug, Subcommand)]
@@ -46,15 +49,12 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Shows how a folder differs from the registry; exit code 1 if it does.
+    /// Shows how a folder differs from the registry, or versions of a prompt from each other; exit code 1 if they do.
     #[command(disable_version_flag = true)]
-    Diff {
-        /// The folder.
-        dir: PathBuf,
-        /// Which version of each prompt to compare with.
-        #[arg(long, default_value = "latest", value_name = "SELECTOR")]
-        version: String,
-    },
+    Diff(diff::Diff),
+    /// Renders the prompts of a folder with their example variables and checks their `examples`; exit code 1 if one
+    /// fails. Asks no gateway.
+    Test(test::Test),
     /// Renders a prompt of the registry with variables.
     Render {
         /// The reference, `name[@selector]`.
@@ -69,22 +69,26 @@ pub enum Command {
 }
 
 /// Runs one of the commands.
-pub fn run(client: &Client, command: &Command) -> anyhow::Result<ExitCode> {
+pub fn run(connection: &Connection, command: &Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Pull { dir, version } => pull(client, dir, version)?,
+        Command::Pull { dir, version } => pull(&connection.open()?, dir, version)?,
         Command::Push { dir, labels, message, dry_run } => {
+            let client = &connection.open()?;
             let push = Push { client, labels, message: message.as_deref(), dry_run: *dry_run };
             push.run(dir)?;
         }
-        Command::Diff { dir, version } => return diff(client, dir, version),
-        Command::Render { reference, variables, json } => render(client, reference, variables, *json)?,
+        Command::Diff(diff) => return diff.run(&connection.open()?),
+        Command::Test(test) => return test.run(),
+        Command::Render { reference, variables, json } => {
+            render(&connection.open()?, reference, variables, *json)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn pull(client: &Client, dir: &Path, version: &str) -> anyhow::Result<()> {
     let mut written = 0_usize;
-    for (name, text) in registered(client, version)? {
+    for (name, text) in registered(client, version)?.texts {
         let path = dir.join(files::path_of(&name));
         let folder = path.parent().context("a prompt file has a folder")?;
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -106,10 +110,11 @@ impl Push<'_> {
     fn run(&self, dir: &Path) -> anyhow::Result<()> {
         let local = local(dir)?;
         anyhow::ensure!(!local.is_empty(), "there is no prompt file in {}", dir.display());
-        let registered = registered(self.client, "latest")?;
+        let mut registered = registered(self.client, "latest")?;
         let mut published = 0_usize;
-        for (name, file) in &local {
-            let same = registered.get(name).is_some_and(|text| *text == without_labels(file));
+        for name in &Folder::of(&local).in_order() {
+            let Some(file) = local.get(name) else { continue };
+            let same = registered.as_it_stands(name).is_some_and(|text| *text == registered.pinned(file));
             // Labels go to what this push publishes: an unchanged prompt keeps what it serves.
             if same && file.labels.is_empty() {
                 continue;
@@ -118,11 +123,12 @@ impl Push<'_> {
             if self.dry_run {
                 say(&format!(
                     "would publish {name}{}",
-                    if registered.contains_key(name) { "" } else { " (new)" }
+                    if registered.as_it_stands(name).is_some() { "" } else { " (new)" }
                 ));
                 continue;
             }
             let made = self.publish(name, file).with_context(|| format!("cannot publish `{name}`"))?;
+            registered.published(name, &made);
             say(&format!("{name}@{} ({})", made["version"], made["semver"].as_str().unwrap_or_default()));
         }
         let deed = if self.dry_run { "to publish" } else { "published" };
@@ -137,6 +143,9 @@ impl Push<'_> {
         };
         if !file.metadata.is_empty() {
             body.insert("metadata".into(), Value::Object(file.metadata.clone()));
+        }
+        if !file.examples.is_empty() {
+            body.insert("examples".into(), json!(file.examples));
         }
         let labels: Vec<&str> =
             file.labels.iter().map(LabelName::as_str).chain(self.labels.iter().map(String::as_str)).collect();
@@ -163,30 +172,6 @@ impl Push<'_> {
         }
         Ok(made)
     }
-}
-
-fn diff(client: &Client, dir: &Path, version: &str) -> anyhow::Result<ExitCode> {
-    let local: BTreeMap<PromptName, String> =
-        local(dir)?.into_iter().map(|(name, file)| (name, without_labels(&file))).collect();
-    let registered = registered(client, version)?;
-    let names: BTreeSet<&PromptName> = local.keys().chain(registered.keys()).collect();
-    let nothing = String::new();
-    let mut differs = false;
-    for name in names {
-        let (there, here) = (registered.get(name).unwrap_or(&nothing), local.get(name).unwrap_or(&nothing));
-        if there != here {
-            differs = true;
-            let diff = TextDiff::from_lines(there, here);
-            let headings = (format!("registry/{name}"), format!("{}/{name}", dir.display()));
-            let text = diff
-                .unified_diff()
-                .context_radius(CONTEXT_LINES)
-                .header(&headings.0, &headings.1)
-                .to_string();
-            say(text.trim_end());
-        }
-    }
-    Ok(if differs { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn render(client: &Client, reference: &str, variables: &[String], as_json: bool) -> anyhow::Result<()> {
@@ -225,19 +210,50 @@ fn render(client: &Client, reference: &str, variables: &[String], as_json: bool)
     Ok(())
 }
 
-/// Every prompt of the registry as the text of its file, by name.
-fn registered(client: &Client, version: &str) -> anyhow::Result<BTreeMap<PromptName, String>> {
-    let mut texts = BTreeMap::new();
+/// The prompts of the registry.
+struct Registered {
+    /// The text of each one's file.
+    texts: BTreeMap<PromptName, String>,
+    /// By its name, the reference that a prompt included without a version is pinned to.
+    pins: BTreeMap<String, String>,
+}
+
+impl Registered {
+    /// The text of a prompt's file.
+    fn as_it_stands(&self, name: &PromptName) -> Option<&String> {
+        self.texts.get(name)
+    }
+
+    /// Takes in what serves since: what comes next may include it.
+    fn published(&mut self, name: &PromptName, made: &Value) {
+        if made["labels"].as_array().is_some_and(|labels| labels.iter().any(|label| label == "production")) {
+            self.pins.insert(name.to_string(), format!("{name}@{}", made["version"]));
+        }
+    }
+
+    /// The text of a file once it is published: what it includes is pinned then.
+    fn pinned(&self, file: &PromptFile) -> String {
+        let content = with_references(&file.content, &self.pins);
+        files::write(&PromptFile { labels: Vec::new(), name: None, content, ..file.clone() })
+    }
+}
+
+/// Every prompt of the registry, in one version each.
+fn registered(client: &Client, version: &str) -> anyhow::Result<Registered> {
+    let (mut texts, mut pins) = (BTreeMap::new(), BTreeMap::new());
     for prompt in client.all("/prompts", &[])? {
         let name: PromptName =
             serde_json::from_value(prompt["name"].clone()).context("a prompt without a name")?;
+        if let Some(number) = prompt["labels"]["production"].as_u64() {
+            pins.insert(name.to_string(), format!("{name}@{number}"));
+        }
         let path = format!("/prompts/{}/versions/{}", segment(name.as_str()), segment(version));
         // A prompt without this label, or without any version yet, has no file.
         let Some(stored) = client.find(&path)? else { continue };
         let file = file_of(&prompt, stored).with_context(|| format!("cannot read `{name}`"))?;
         texts.insert(name, files::write(&file));
     }
-    Ok(texts)
+    Ok(Registered { texts, pins })
 }
 
 /// A stored version as a file. Labels say what serves now, not what the prompt is: they stay in the registry.
@@ -245,6 +261,8 @@ fn file_of(prompt: &Value, stored: Value) -> anyhow::Result<PromptFile> {
     let Value::Object(mut stored) = stored else { anyhow::bail!("a version is an object") };
     let metadata =
         stored.remove("metadata").and_then(|metadata| metadata.as_object().cloned()).unwrap_or_default();
+    let examples =
+        stored.remove("examples").and_then(|examples| examples.as_array().cloned()).unwrap_or_default();
     stored.retain(|field, _| Content::FIELDS.contains(&field.as_str()));
     Ok(PromptFile {
         name: None,
@@ -253,12 +271,9 @@ fn file_of(prompt: &Value, stored: Value) -> anyhow::Result<PromptFile> {
         labels: Vec::new(),
         aliases: serde_json::from_value(prompt["aliases"].clone()).unwrap_or_default(),
         metadata,
+        examples,
         content: serde_json::from_value(Value::Object(stored))?,
     })
-}
-
-fn without_labels(file: &PromptFile) -> String {
-    files::write(&PromptFile { labels: Vec::new(), name: None, ..file.clone() })
 }
 
 /// Every prompt file below a folder, by the prompt's name.

@@ -117,7 +117,8 @@ async fn contents_are_read_strictly() {
         ("message_without_role", json!({"messages": [{"content": "x"}]})),
         ("label_that_reads_as_a_version", json!({"text": "x", "labels": ["7"]})),
         ("wrong_expected_parent", json!({"text": "x", "expected_parent": -1})),
-        ("draft", json!({"text": "x", "draft": true})),
+        ("draft_and_content", json!({"text": "x", "draft": true})),
+        ("wrong_example", json!({"text": "x", "examples": [{"expect": {"starts_with": "x"}}]})),
         ("include", json!({"messages": [{"include": "snippets/x@3"}]})),
         ("fallbacks", json!({"text": "x", "fallbacks": ["gpt-4o"]})),
     ] {

@@ -38,6 +38,7 @@ fn version(number: u32, text_bytes: usize) -> Arc<Version> {
         commit_message: None,
         created_at: Time(0),
         content: serde_json::from_value(json!({"text": "x".repeat(text_bytes)})).unwrap(),
+        included: crate::content::Included::new(),
         metadata: Map::new(),
         examples: Vec::new(),
     };

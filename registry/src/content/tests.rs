@@ -29,9 +29,8 @@ fn a_whole_content_survives_the_round_trip() {
     });
     let read = read(content.clone()).unwrap();
     assert_eq!(serde_json::to_value(&read).unwrap(), content);
-    assert_eq!(read.includes().collect::<Vec<_>>(), [(2, "snippets/tone@3")]);
+    assert_eq!(crate::template::references(&read), ["snippets/tone@3"]);
     assert_eq!(read.placeholders().collect::<Vec<_>>(), ["history"]);
-    assert_eq!(read.not_supported().collect::<Vec<_>>(), ["messages[2].include", "fallbacks"]);
 }
 
 #[test]

@@ -19,12 +19,14 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration { number: 1, name: "0001_registry", sql: include_str!("../../migrations/0001_registry.sql") },
     Migration { number: 2, name: "0002_alerts", sql: include_str!("../../migrations/0002_alerts.sql") },
     Migration { number: 3, name: "0003_views", sql: include_str!("../../migrations/0003_views.sql") },
     Migration { number: 4, name: "0004_audit", sql: include_str!("../../migrations/0004_audit.sql") },
     Migration { number: 5, name: "0005_projects", sql: include_str!("../../migrations/0005_projects.sql") },
+    Migration { number: 6, name: "0006_content", sql: include_str!("../../migrations/0006_content.sql") },
+    Migration { number: 7, name: "0007_snippets", sql: include_str!("../../migrations/0007_snippets.sql") },
 ];
 
 /// A migration that a database has.

@@ -49,6 +49,8 @@ pub(super) struct FrontMatter {
     locked: Vec<String>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     metadata: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    examples: Vec<Value>,
     /// The text of a text prompt that the body would not keep as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) text: Option<String>,
@@ -72,7 +74,8 @@ fn is_plain(engine: &Engine) -> bool {
 impl FrontMatter {
     /// The front matter of a file; `text` is the text of a text prompt that cannot stand in the body.
     pub(super) fn of(file: &PromptFile, text: Option<String>) -> Self {
-        let PromptFile { name, description, tags, labels, aliases, metadata, content } = file.clone();
+        let PromptFile { name, description, tags, labels, aliases, metadata, examples, content } =
+            file.clone();
         let kind = if content.is_text() { Kind::Text } else { Kind::Chat };
         Self {
             name,
@@ -91,6 +94,7 @@ impl FrontMatter {
             response_format: content.response_format,
             locked: content.locked,
             metadata,
+            examples,
             text,
         }
     }
@@ -105,6 +109,7 @@ impl FrontMatter {
             labels: self.labels,
             aliases: self.aliases,
             metadata: self.metadata,
+            examples: self.examples,
             content: Content {
                 body,
                 engine: self.engine,

@@ -17,6 +17,7 @@ fn file(content: Value) -> PromptFile {
         labels: Vec::new(),
         aliases: Vec::new(),
         metadata: Map::new(),
+        examples: Vec::new(),
         content: serde_json::from_value(content).unwrap(),
     }
 }
@@ -105,7 +106,7 @@ fn problems_of_templates_are_found_in_the_file() {
     let problems = Template::compile(&read(text).unwrap().content).unwrap_err();
     let lines: Vec<_> =
         problems.iter().map(|problem| (problem.message.contains("twice"), line_of(text, problem))).collect();
-    assert_eq!(lines, [(true, 14), (false, 12)]);
+    assert_eq!(lines, [(false, 12), (true, 14)]);
     let text = "---\nengine: fstring\n---\n\nHi {0}";
     let problems = Template::compile(&read(text).unwrap().content).unwrap_err();
     assert_eq!(line_of(text, &problems[0]), 5);
@@ -208,6 +209,7 @@ proptest! {
         let mut prompt = file(content);
         prompt.description = Some(told[0].clone());
         prompt.tags = told;
+        prompt.examples = vec![json!({"variables": {"x": metadata.clone()}})];
         prompt.metadata.insert("m".into(), metadata);
         let text = write(&prompt);
         prop_assert_eq!(read(&text), Ok(prompt), "{}", text);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vocab::Impact;
 
-use crate::content::{Content, Engine, Item, PromptBody, Variable, VariableKind};
+use crate::content::{Content, Item, PromptBody, Variable, VariableKind};
 use crate::template::TemplateVariable;
 
 /// One difference and how much it matters.
@@ -48,15 +48,10 @@ impl Slot {
 impl Interface {
     /// The variables of a content: what it declares, and what its templates use beside.
     pub fn of(content: &Content, used: &[TemplateVariable]) -> Self {
-        // Undeclared variables of these engines are texts; jinja takes anything.
-        let undeclared = match content.engine {
-            Engine::Plain | Engine::Fstring => Some(VariableKind::String),
-            Engine::Jinja => None,
-        };
         // A placeholder may be filled by a variable of its name, but it is compared as a placeholder.
         let places = placeholders(&content.body);
         let used = used.iter().filter(|variable| !places.contains(&*variable.name)).map(|variable| {
-            let slot = Slot { required: variable.required, kind: undeclared, declared: false };
+            let slot = Slot { required: variable.required, kind: variable.kind, declared: variable.declared };
             (variable.name.clone(), slot)
         });
         let declared = |(name, variable): (&String, &Variable)| {
@@ -184,7 +179,7 @@ fn items(body: &PromptBody) -> &[Item] {
 }
 
 fn compare_tools(old: &Content, new: &Content, reasons: &mut Reasons) {
-    let (old, new) = (tools(old), tools(new));
+    let (old, new) = (tools_by_name(old), tools_by_name(new));
     for (name, tool) in &old {
         match new.get(name) {
             None => reasons.major(format!("tool `{name}` removed")),
@@ -198,7 +193,7 @@ fn compare_tools(old: &Content, new: &Content, reasons: &mut Reasons) {
 }
 
 /// Tools by what tells them apart: a function's name, else the tool's type and its place among those.
-fn tools(content: &Content) -> BTreeMap<String, &Value> {
+pub(crate) fn tools_by_name(content: &Content) -> BTreeMap<String, &Value> {
     let mut by_name = BTreeMap::new();
     for tool in content.tools.iter().flatten() {
         let named = ["function", "custom"].iter().find_map(|kind| tool.get(kind)?.get("name")?.as_str());

@@ -1,6 +1,7 @@
 //! Versions: immutable, numbered, digested; published onto the highest one.
 
-mod publish;
+pub(crate) mod limits;
+pub(super) mod publish;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -12,11 +13,13 @@ use vocab::{Impact, LabelName, Page, PromptName, Selector, SemVer, Time};
 
 use super::Prompt;
 use super::impact::Reason;
-use crate::content::Content;
+use crate::content::{Content, Included};
 use crate::db::{Db, Result, Row, args};
 use crate::paging::Paging;
 use crate::template::{Problem, Template};
 use crate::{Registry, StoreError, canonical};
+
+pub use publish::DraftRelease;
 
 /// A version as it is stored.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,6 +44,9 @@ pub struct StoredVersion {
     pub created_at: Time,
     /// Everything that shapes a call.
     pub content: Content,
+    /// The versions of other prompts it includes, with all that they include.
+    #[serde(skip_serializing_if = "Included::is_empty")]
+    pub included: Included,
     /// Free facts, not part of the digest.
     pub metadata: Map<String, Value>,
     /// Cases to try it with, kept as written.
@@ -60,7 +66,7 @@ pub struct Version {
 impl Version {
     /// Compiles a stored version.
     pub fn compile(stored: StoredVersion) -> std::result::Result<Self, Vec<Problem>> {
-        let template = Template::compile(&stored.content)?;
+        let template = Template::including(&stored.content, &stored.included)?;
         Ok(Self { stored, template, used: AtomicBool::new(false) })
     }
 
@@ -139,7 +145,7 @@ pub struct Published {
 macro_rules! columns {
     () => {
         "v.number, v.digest, v.major, v.minor, v.patch, v.impact, v.impact_reasons, v.parent, v.author, \
-         v.commit_message, v.content, v.metadata, v.examples, v.created_us"
+         v.commit_message, v.content, v.included, v.metadata, v.examples, v.created_us"
     };
 }
 pub(crate) use columns;
@@ -147,7 +153,7 @@ pub(crate) use columns;
 /// One version by its number.
 pub(crate) const BY_NUMBER: &str =
     concat!("SELECT ", columns!(), " FROM version v WHERE v.prompt_id = $1 AND v.number = $2 LIMIT 1");
-const BY_SEMVER: &str = concat!(
+pub(crate) const BY_SEMVER: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM version v WHERE v.prompt_id = $1 AND v.major = $2 AND v.minor = $3 AND v.patch = $4 LIMIT 1"
@@ -246,6 +252,7 @@ pub(crate) fn read(row: &Row) -> Result<StoredVersion> {
         commit_message: row.maybe_text("commit_message")?,
         created_at: row.time("created_us")?,
         content: serde_json::from_value(content).map_err(StoreError::unreadable)?,
+        included: row.json("included")?,
         metadata: row.json("metadata")?,
         examples: row.json("examples")?,
     })

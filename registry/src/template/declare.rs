@@ -1,12 +1,10 @@
 //! What can be wrong with a prompt's declarations, whatever its texts say.
 
-use std::collections::HashSet;
-
 use super::fit::fits;
 use super::{Problem, fstring, jinja, plain};
-use crate::content::{Content, Engine, Item, Variable, VariableKind};
+use crate::content::{Content, Engine, Variable, VariableKind};
 
-/// Reports declarations that contradict themselves or the engine, and items that cannot be rendered.
+/// Reports declarations that contradict themselves or the engine.
 pub(super) fn check(content: &Content, problems: &mut Vec<Problem>) {
     for (name, variable) in &content.variables {
         let reasons =
@@ -16,18 +14,6 @@ pub(super) fn check(content: &Content, problems: &mut Vec<Problem>) {
             .flatten()
             .map(|why| Problem::general(None, format!("variables.{name}: {why}")));
         problems.extend(told);
-    }
-    let mut placeholders = HashSet::new();
-    for (index, item) in content.items().iter().enumerate() {
-        let problem = match item {
-            Item::Message(_) => None,
-            Item::Placeholder { placeholder } if placeholders.insert(placeholder) => None,
-            Item::Placeholder { placeholder } => {
-                Some(format!("the placeholder `{placeholder}` is there twice: give each a name of its own"))
-            }
-            Item::Include { .. } => Some("includes are not supported yet: write the text here".to_owned()),
-        };
-        problems.extend(problem.map(|message| Problem::general(Some(index), message)));
     }
 }
 

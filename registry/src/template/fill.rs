@@ -31,19 +31,18 @@ enum Insert<'a> {
 }
 
 impl<'a> Fill<'a> {
-    /// For plain and fstring texts: turns each value that a text inserts to its form, once.
-    pub(super) fn inserting(slots: &'a Slots, sent: &Sent<'a>) -> Result<Self, RenderError> {
+    /// Turns each value that a plain or fstring text inserts to its form, once; jinja texts have their session.
+    pub(super) fn new(
+        slots: &'a Slots,
+        sent: &Sent<'a>,
+        session: Option<jinja::Session<'a>>,
+    ) -> Result<Self, RenderError> {
         let inserts = sent.iter().zip(slots.iter()).map(|(value, (name, slot))| match value {
             Some(value) if slot.inserted => Insert::read(value).map_err(|reason| invalid(name, reason)),
             None | Some(_) => Ok(Insert::Text(Cow::Borrowed(""))),
         });
         let inserts = inserts.collect::<Result<_, _>>()?;
-        Ok(Self { slots, inserts, room: PROMPT_BYTES, instructs: false, session: None })
-    }
-
-    /// For jinja texts.
-    pub(super) fn paging(slots: &'a Slots, session: jinja::Session<'a>) -> Self {
-        Self { slots, inserts: Vec::new(), room: PROMPT_BYTES, instructs: false, session: Some(session) }
+        Ok(Self { slots, inserts, room: PROMPT_BYTES, instructs: false, session })
     }
 
     /// Writes literal or finished text.

@@ -1,6 +1,6 @@
 //! The engine `jinja`: minijinja in a sandbox.
 //!
-//! No files, no clock, no randomness, no other templates; undefined names are errors; values are inserted raw (no
+//! No files, no clock, no randomness, no other templates than snippets; undefined names are errors; values are inserted raw (no
 //! escaping for HTML), lists and objects as compact JSON, null as nothing; one newline at the end of a text is cut.
 //! Limits: see the constants. What they do not catch is a page that joins a text to itself again and again, or sorts
 //! great lists in a loop: steps are counted, not what one step does. Publishing is for people who are trusted.
@@ -11,6 +11,8 @@ mod output;
 mod reading;
 mod size;
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 
@@ -58,6 +60,15 @@ pub(super) fn is_reserved(name: &str) -> bool {
 pub(super) struct Library {
     environment: Environment<'static>,
     pages: usize,
+    snippets: Snippets,
+}
+
+/// What pages may include, by reference: what each says, or why it cannot stand in a page.
+type Snippets = HashMap<String, Result<reading::Reading, String>>;
+
+/// The snippets a page names, and where their names stand; none in a page that cannot be parsed.
+pub(super) fn includes(source: &str) -> Vec<(Range<usize>, String)> {
+    reading::includes(source)
 }
 
 /// One compiled text.
@@ -65,6 +76,8 @@ pub(super) struct Library {
 pub(super) struct Page {
     name: String,
     spot: Spot,
+    /// The snippet it belongs to, if it is not the prompt's own.
+    within: Option<Arc<str>>,
     bytes: usize,
     /// Whether it sets attributes of a namespace, the one way to carry a value from one round of a loop to the next.
     nests: bool,
@@ -72,27 +85,54 @@ pub(super) struct Page {
 
 impl Default for Library {
     fn default() -> Self {
-        Self { environment: environment::sandbox().clone(), pages: 0 }
+        Self { environment: environment::sandbox().clone(), pages: 0, snippets: Snippets::new() }
     }
 }
 
 impl Library {
     /// Compiles a text and notes the variables it uses.
-    pub(super) fn add(&mut self, text: &str, spot: Spot, slots: &mut Slots) -> Result<Page, Vec<Flaw>> {
+    pub(super) fn add(
+        &mut self,
+        text: &str,
+        (spot, within): (Spot, Option<Arc<str>>),
+        slots: &mut Slots,
+    ) -> Result<Page, Vec<Flaw>> {
         if text.len() > PAGE_BYTES {
             let message = format!("a jinja text has at most {} MiB: use the engine plain", PAGE_BYTES >> 20);
             return Err(vec![Flaw { offset: 0, message }]);
         }
-        let reading = reading::read(text)?;
+        let reading = reading::read(text, &self.snippets)?;
         let name = self.pages.to_string();
         self.pages += 1;
         self.environment
             .add_template_owned(name.clone(), text.to_owned())
             .map_err(|error| vec![failure::flaw(&error)])?;
         for (variable, required) in reading.variables() {
-            slots.insert(variable, required);
+            slots.page(variable, required);
         }
-        Ok(Page { name, spot, bytes: text.len(), nests: reading.nests })
+        Ok(Page { name, spot, within, bytes: text.len(), nests: reading.nests })
+    }
+
+    /// Compiles a snippet that pages may include by this reference, and keeps what came of it for those that do.
+    pub(super) fn admit(&mut self, reference: &str, source: Result<String, String>) {
+        let came = source.and_then(|source| self.read_snippet(reference, source));
+        self.snippets.insert(reference.to_owned(), came);
+    }
+
+    fn read_snippet(&mut self, reference: &str, source: String) -> Result<reading::Reading, String> {
+        let told = |flaws: &[Flaw]| {
+            let first = flaws.first().map(|flaw| flaw.message.as_str()).unwrap_or_default();
+            format!("`{reference}` cannot stand here: {first}")
+        };
+        let reading = reading::read(&source, &self.snippets).map_err(|flaws| told(&flaws))?;
+        let added = self.environment.add_template_owned(reference.to_owned(), source);
+        added.map_err(|error| told(&[failure::flaw(&error)]))?;
+        Ok(reading)
+    }
+
+    /// Whether there is a page at all.
+    pub(super) const fn has_pages(&self) -> bool {
+        self.pages > 0
     }
 
     /// Begins filling in the pages for one call.
@@ -148,11 +188,19 @@ impl Session<'_> {
     }
 
     fn explain(&self, error: &minijinja::Error, page: &Page) -> RenderError {
+        let error = failure::innermost(error);
         if let Some(name) = failure::missing_name(error).filter(|name| !self.knows(name)) {
             return RenderError::Missing(vec![name.to_owned()]);
         }
-        let source = self.environment.get_template(&page.name).map(|template| template.source().to_owned());
-        page.spot.failure(&source.unwrap_or_default(), &failure::flaw(error))
+        // A page that is included fails under its own name.
+        let name = error.name().unwrap_or(&page.name);
+        let source = self.environment.get_template(name).map(|template| template.source().to_owned());
+        let mut flaw = failure::flaw(error);
+        let within = if name == page.name { page.within.as_deref() } else { Some(name) };
+        if let Some(reference) = within {
+            flaw.message = format!("in `{reference}`: {}", flaw.message);
+        }
+        page.spot.failure(&source.unwrap_or_default(), &flaw)
     }
 
     fn knows(&self, name: &str) -> bool {
@@ -182,7 +230,7 @@ impl Object for Context {
 fn context_value(value: Option<&Json>, name: &str, slot: &Slot) -> Result<Option<Value>, RenderError> {
     match value {
         None if slot.declared => Ok(Some(environment::nothing())),
-        Some(value) if slot.inserted => match media::read(value).map_err(|reason| invalid(name, reason))? {
+        Some(value) if slot.paged => match media::read(value).map_err(|reason| invalid(name, reason))? {
             Some(InputPart::Text(text)) => Ok(Some(Value::from(text))),
             Some(InputPart::Media(_)) => {
                 Err(invalid(name, "is an image or a file, which a jinja prompt cannot hold"))

@@ -70,6 +70,13 @@ impl MessageTemplate {
         Self { role: Role::User, content, rest: Map::new(), stays: text.is_empty() }
     }
 
+    /// A text that another prompt includes, in the role it is to speak in.
+    pub(super) fn of_snippet(text: &str, role: Role, item: usize, compiler: &mut Compiler<'_>) -> Self {
+        compiler.instructs = role.instructs();
+        let content = ContentTemplate::Text(compiler.compile(text, Spot { item: Some(item), part: None }));
+        Self { role, content, rest: Map::new(), stays: text.is_empty() }
+    }
+
     /// Fills the message in; nothing if nothing is left of it.
     pub(super) fn render(&self, fill: &mut Fill<'_>) -> Result<Option<Message>, RenderError> {
         fill.instructs = self.role.instructs();

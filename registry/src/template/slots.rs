@@ -24,8 +24,10 @@ pub(super) struct Slot {
     pub(super) required: bool,
     /// Whether the author declared it.
     pub(super) declared: bool,
-    /// Whether a text inserts it.
+    /// Whether a plain or fstring text inserts it.
     pub(super) inserted: bool,
+    /// Whether a jinja text uses it.
+    pub(super) paged: bool,
     placeholder: bool,
     default: Option<Value>,
 }
@@ -49,6 +51,28 @@ impl Slots {
                 .map(|(name, variable)| (Arc::from(name.as_str()), slot(variable)))
                 .collect(),
         }
+    }
+
+    /// Takes in a variable that a snippet declares, unless it is declared already: what stands outside wins. Says what
+    /// type it has there, if that is another.
+    pub(super) fn adopt(&mut self, name: &str, variable: &Variable) -> Option<&'static str> {
+        let (_, slot) = self.find_or_add(name);
+        if !slot.declared {
+            slot.kind = variable.kind;
+            slot.required = variable.is_required();
+            slot.default.clone_from(&variable.default);
+            slot.declared = true;
+            return None;
+        }
+        let (here, there) = (slot.kind?, variable.kind?);
+        (here != there).then(|| here.as_str())
+    }
+
+    /// The slot of a variable that a jinja text uses; one that nobody declared is `required`, or not, as told.
+    pub(super) fn page(&mut self, name: &str, required: bool) {
+        let (_, slot) = self.find_or_add(name);
+        slot.paged = true;
+        slot.required |= required && !slot.declared;
     }
 
     /// The slot of a variable that a text inserts; one that nobody declared is `required`, or not, as told.
@@ -95,10 +119,14 @@ impl Slots {
     }
 
     /// The variables for people to read; what nobody declared takes messages if it only fills a placeholder, else
-    /// what texts take.
-    pub(super) fn describe(&self, untyped: Option<VariableKind>) -> Vec<TemplateVariable> {
+    /// what texts take: jinja takes anything.
+    pub(super) fn describe(&self) -> Vec<TemplateVariable> {
         let describe = |(name, slot): (&Arc<str>, &Slot)| {
-            let assumed = if slot.inserted { untyped } else { Some(VariableKind::Messages) };
+            let assumed = match (slot.inserted, slot.paged) {
+                (_, true) => None,
+                (true, false) => Some(VariableKind::String),
+                (false, false) => Some(VariableKind::Messages),
+            };
             TemplateVariable {
                 name: name.to_string(),
                 kind: if slot.declared { slot.kind } else { assumed },
@@ -142,7 +170,7 @@ impl Slot {
         match self.kind {
             Some(_) if value.is_null() && !self.required => None,
             Some(kind) => fits(kind, value).err(),
-            None if self.placeholder && !self.inserted && !value.is_null() => {
+            None if self.placeholder && !self.inserted && !self.paged && !value.is_null() => {
                 fits(VariableKind::Messages, value).err()
             }
             None => None,

@@ -1,51 +1,61 @@
 //! Publishing: content checked, compared with the highest version, numbered, labelled, in one transaction.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use dialects::merge::is_parameter;
 use serde_json::{Value, json};
-use vocab::{Impact, PromptName, SemVer, Time};
+use vocab::{Impact, LabelName, PromptName, SemVer, Time};
 
+use super::limits::{
+    CONTENT_BYTES, EXAMPLES_BYTES, INCLUDED_BYTES, MESSAGE_BYTES, METADATA_BYTES, json_column,
+};
 use super::{BY_NUMBER, NewVersion, Published, StoredVersion, read};
 use crate::audit::{self, Entry};
-use crate::content::{Content, Item, PromptBody};
+use crate::content::{Content, Included};
 use crate::db::{Result, Writing, args, to_json};
 use crate::prompts::change::{self, Creation};
-use crate::prompts::impact::{Assessment, Interface};
+use crate::prompts::impact::{Assessment, Interface, Reason};
 use crate::prompts::labels::{LABELS, Note, place};
 use crate::prompts::names::check_text;
-use crate::prompts::{NewPrompt, Prompt, PromptKind, catalogue};
+use crate::prompts::snippets::{self, Gathered};
+use crate::prompts::{NewPrompt, Prompt, PromptKind, catalogue, drafts};
 use crate::roles::{Permission, Who};
-use crate::template::Template;
-use crate::{Registry, StoreError, canonical};
+use crate::template::{Template, references};
+use crate::{Registry, StoreError, canonical, examples};
 
-/// The largest content, as JSON.
-const CONTENT_BYTES: usize = 4 << 20;
-/// The longest commit message.
-const MESSAGE_BYTES: usize = 10_000;
-/// The largest metadata, and the largest examples, as JSON.
-const METADATA_BYTES: usize = 64 << 10;
-const EXAMPLES_BYTES: usize = 1 << 20;
+/// What is said of a draft when it is published.
+#[derive(Clone, Debug, Default)]
+pub struct DraftRelease {
+    /// What changed and why, instead of what the draft says.
+    pub commit_message: Option<String>,
+    /// Labels to put on the version.
+    pub labels: Vec<LabelName>,
+    /// The highest version there must be, instead of the one the draft was begun from.
+    pub expected_parent: Option<u32>,
+    /// Refuse unless the draft still has this revision.
+    pub expected_revision: Option<i64>,
+}
 
 /// A version that was checked as far as it can be without the database.
-struct Draft {
+struct Checked {
     project: Arc<str>,
     name: PromptName,
     new: NewVersion,
-    interface: Interface,
-    digest: String,
-    content: String,
+    /// The content, unless it includes others: those are found in the transaction.
+    prepared: Option<Prepared>,
     metadata: String,
     examples: String,
     who: Who,
     now: Time,
+    /// The revision of the draft it was, which goes away with it.
+    draft: Option<i64>,
 }
 
 impl Registry {
     /// Publishes a version onto the highest one and puts its labels on it; makes the prompt if it is new.
     ///
-    /// Content equal to the highest version's makes no new version: that one is returned, labelled.
+    /// Content equal to the highest version's, with its examples or none, makes no new version: that one is returned,
+    /// labelled.
     pub async fn publish(
         &self,
         project: &str,
@@ -54,46 +64,103 @@ impl Registry {
         who: &Who,
     ) -> Result<Published> {
         who.require(Permission::WritePrompts)?;
-        let draft = Draft::check(project, name, new, who, self.clock().now())?;
-        self.write(draft, |writing, draft| Box::pin(publish(writing, draft))).await
+        let checked = Checked::check(project, name, new, who, self.clock().now())?;
+        self.write(checked, |writing, checked| Box::pin(publish(writing, checked))).await
+    }
+
+    /// Publishes somebody's own draft, and takes it away with that. One that conflicts with what was published
+    /// meanwhile stays.
+    pub async fn publish_draft(
+        &self,
+        project: &str,
+        name: &PromptName,
+        release: DraftRelease,
+        who: &Who,
+    ) -> Result<Published> {
+        who.require(Permission::WritePrompts)?;
+        let draft = self.get_draft(project, name, who).await?;
+        if release.expected_revision.is_some_and(|expected| expected != draft.revision) {
+            return Err(drafts::changed(name));
+        }
+        let new = NewVersion {
+            content: draft.content,
+            commit_message: release.commit_message.or(draft.commit_message),
+            impact: draft.impact,
+            metadata: draft.metadata,
+            metadata_counts: false,
+            examples: draft.examples,
+            labels: release.labels,
+            expected_parent: Some(release.expected_parent.unwrap_or(draft.parent)),
+        };
+        let mut checked = Checked::check(project, name, new, who, self.clock().now())?;
+        checked.draft = Some(draft.revision);
+        self.write(checked, |writing, checked| Box::pin(publish(writing, checked))).await
     }
 }
 
-impl Draft {
+/// A content ready to store.
+#[derive(Clone)]
+struct Prepared {
+    content: Content,
+    included: Included,
+    interface: Interface,
+    digest: String,
+    content_json: String,
+    included_json: String,
+}
+
+impl Prepared {
+    fn of(gathered: Gathered) -> Result<Self> {
+        let Gathered { content, included } = gathered;
+        let content_json = json_column("content", &content, CONTENT_BYTES)?;
+        let included_json = json_column("included", &included, INCLUDED_BYTES)?;
+        let template = Template::including(&content, &included).map_err(StoreError::Template)?;
+        let value: Value = serde_json::from_str(&content_json).map_err(StoreError::unreadable)?;
+        let interface = Interface::of(&content, template.variables());
+        let digest = canonical::digest(&value);
+        Ok(Self { content, included, interface, digest, content_json, included_json })
+    }
+}
+
+impl Checked {
     fn check(project: &str, name: &PromptName, new: NewVersion, who: &Who, now: Time) -> Result<Self> {
         check_supported(&new.content)?;
         if let Some(message) = &new.commit_message {
             check_text("commit_message", message, MESSAGE_BYTES)?;
         }
-        let content = json_column("content", &new.content, CONTENT_BYTES)?;
         let metadata = json_column("metadata", &new.metadata, METADATA_BYTES)?;
-        let examples = json_column("examples", &new.examples, EXAMPLES_BYTES)?;
-        if new.examples.iter().any(|example| !example.is_object()) {
-            return Err(StoreError::invalid(
-                "examples",
-                "each example is an object with `variables` and `expect`",
-            ));
-        }
-        let template = Template::compile(&new.content).map_err(StoreError::Template)?;
-        let value: Value = serde_json::from_str(&content).map_err(StoreError::unreadable)?;
+        let examples_json = json_column("examples", &new.examples, EXAMPLES_BYTES)?;
+        examples::read(&new.examples).map_err(|why| StoreError::invalid("examples", why))?;
+        let alone = Gathered { content: new.content.clone(), included: Included::new() };
+        let prepared = references(&new.content).is_empty().then(|| Prepared::of(alone)).transpose()?;
         Ok(Self {
             project: project.into(),
             name: name.clone(),
-            interface: Interface::of(&new.content, template.variables()),
-            digest: canonical::digest(&value),
-            content,
+            prepared,
             metadata,
-            examples,
+            examples: examples_json,
             who: who.clone(),
             now,
+            draft: None,
             new,
         })
     }
 
+    /// The content ready to store, with what it includes as that is now.
+    async fn prepare(&self, writing: &mut Writing, prompt: &Prompt) -> Result<Prepared> {
+        if let Some(prepared) = &self.prepared {
+            return Ok(prepared.clone());
+        }
+        let gathered = snippets::gather(&mut writing.tx, &self.project, &self.new.content).await?;
+        snippets::check_cycle(prompt, &gathered.included)?;
+        Prepared::of(gathered)
+    }
+
     /// Whether the parent says all that this would.
-    fn is_said_by(&self, parent: &StoredVersion) -> bool {
+    fn is_said_by(&self, parent: &StoredVersion, digest: &str) -> bool {
         let metadata_differ = self.new.metadata_counts && parent.metadata != self.new.metadata;
-        *parent.digest == *self.digest && !metadata_differ
+        let examples_differ = !self.new.examples.is_empty() && parent.examples != self.new.examples;
+        *parent.digest == *digest && !metadata_differ && !examples_differ
     }
 }
 
@@ -107,49 +174,38 @@ fn check_supported(content: &Content) -> Result<()> {
         let message = format!("`parameters.{name}`: this is no parameter a prompt can store: leave it out");
         return Err(StoreError::invalid(format!("parameters.{name}"), message));
     }
-    let PromptBody::Messages(items) = &content.body else { return Ok(()) };
-    let Some(index) = items.iter().position(|item| matches!(item, Item::Include { .. })) else {
-        return Ok(());
-    };
-    let field = format!("messages[{index}].include");
-    let message = format!("`{field}`: including other prompts is not supported yet: copy their messages in");
-    Err(StoreError::NotSupported { field: Cow::Owned(field), message })
+    Ok(())
 }
 
-fn json_column(field: &'static str, value: &impl serde::Serialize, limit_bytes: usize) -> Result<String> {
-    let json = to_json(value)?;
-    if json.len() <= limit_bytes {
-        return Ok(json);
-    }
-    let size = json.len();
-    Err(StoreError::invalid(field, format!("`{field}` has {size} bytes as JSON: the limit is {limit_bytes}")))
-}
-
-async fn publish(writing: &mut Writing, draft: &Draft) -> Result<Published> {
-    let prompt = match catalogue::find(&mut writing.tx, &draft.project, &draft.name).await? {
+async fn publish(writing: &mut Writing, checked: &Checked) -> Result<Published> {
+    let prompt = match catalogue::find(&mut writing.tx, &checked.project, &checked.name).await? {
         Some(prompt) => prompt,
-        None => create(writing, draft).await?,
+        None => create(writing, checked).await?,
     };
     prompt.writable()?;
-    check_kind(&prompt, PromptKind::of(&draft.new.content))?;
+    check_kind(&prompt, PromptKind::of(&checked.new.content))?;
     let parent = find_parent(writing, &prompt).await?;
-    expect_parent(&prompt, draft.new.expected_parent, parent.as_ref())?;
+    expect_parent(&prompt, checked.new.expected_parent, parent.as_ref())?;
+    let prepared = checked.prepare(writing, &prompt).await?;
     let (version, is_new) = match parent {
-        Some(parent) if draft.is_said_by(&parent) => (parent, false),
-        parent => (insert(writing, draft, &prompt, parent.as_ref()).await?, true),
+        Some(parent) if checked.is_said_by(&parent, &prepared.digest) => (parent, false),
+        parent => (insert(writing, (checked, &prepared), &prompt, parent.as_ref()).await?, true),
     };
-    label(writing, draft, &prompt, version.number).await?;
-    let prompt = catalogue::get(&mut writing.tx, &draft.project, &prompt.name).await?;
+    if let Some(revision) = checked.draft {
+        drafts::take(&mut writing.tx, &prompt, &checked.who.owner, revision).await?;
+    }
+    label(writing, checked, &prompt, version.number).await?;
+    let prompt = catalogue::get(&mut writing.tx, &checked.project, &prompt.name).await?;
     Ok(Published { prompt, version, is_new })
 }
 
-async fn create(writing: &mut Writing, draft: &Draft) -> Result<Prompt> {
-    let new = NewPrompt::named(draft.name.clone());
-    let (project, who) = (Arc::clone(&draft.project), draft.who.clone());
-    change::create(writing, &Creation { project, new, who, now: draft.now }).await
+async fn create(writing: &mut Writing, checked: &Checked) -> Result<Prompt> {
+    let new = NewPrompt::named(checked.name.clone());
+    let (project, who) = (Arc::clone(&checked.project), checked.who.clone());
+    change::create(writing, &Creation { project, new, who, now: checked.now }).await
 }
 
-fn check_kind(prompt: &Prompt, kind: PromptKind) -> Result<()> {
+pub(in crate::prompts) fn check_kind(prompt: &Prompt, kind: PromptKind) -> Result<()> {
     let Some(fixed) = prompt.kind.filter(|fixed| *fixed != kind) else { return Ok(()) };
     let (given, wanted) = match fixed {
         PromptKind::Chat => ("text", "messages"),
@@ -186,36 +242,38 @@ fn expect_parent(prompt: &Prompt, expected: Option<u32>, parent: Option<&StoredV
 
 async fn insert(
     writing: &mut Writing,
-    draft: &Draft,
+    (checked, prepared): (&Checked, &Prepared),
     prompt: &Prompt,
     parent: Option<&StoredVersion>,
 ) -> Result<StoredVersion> {
-    let assessment = parent.map(|parent| assess(parent, draft)).transpose()?;
+    let assessment = parent.map(|parent| assess(parent, checked, prepared)).transpose()?;
     let (impact, impact_reasons) = assessment.map(|it| (it.impact, it.reasons)).unzip();
     let version = StoredVersion {
         number: parent.map_or(1, |parent| parent.number + 1),
-        digest: draft.digest.as_str().into(),
+        digest: prepared.digest.as_str().into(),
         semver: parent.zip(impact).map_or(SemVer::FIRST, |(parent, impact)| parent.semver.next(impact)),
         impact,
         impact_reasons: impact_reasons.unwrap_or_default(),
         parent: parent.map(|parent| parent.number),
-        author: draft.who.owner.to_string(),
-        commit_message: draft.new.commit_message.clone(),
-        created_at: draft.now,
-        content: draft.new.content.clone(),
-        metadata: draft.new.metadata.clone(),
-        examples: draft.new.examples.clone(),
+        author: checked.who.owner.to_string(),
+        commit_message: checked.new.commit_message.clone(),
+        created_at: checked.now,
+        content: prepared.content.clone(),
+        included: prepared.included.clone(),
+        metadata: checked.new.metadata.clone(),
+        examples: checked.new.examples.clone(),
     };
-    write(writing, draft, prompt, &version).await?;
+    write(writing, (checked, prepared), prompt, &version).await?;
+    snippets::note(writing, prompt, version.number, &version.included).await?;
     let sql = "UPDATE prompt SET latest = $2, kind = $3, updated_us = $4, revision = $5 WHERE id = $1";
     let kind = PromptKind::of(&version.content).as_str();
-    let values = args![prompt.id.to_string(), version.number, kind, draft.now.micros(), writing.revision];
+    let values = args![prompt.id.to_string(), version.number, kind, checked.now.micros(), writing.revision];
     writing.tx.run(sql, values).await?;
-    note(writing, draft, prompt, &version).await?;
+    note(writing, checked, prompt, &version).await?;
     Ok(version)
 }
 
-async fn note(writing: &mut Writing, draft: &Draft, prompt: &Prompt, it: &StoredVersion) -> Result<()> {
+async fn note(writing: &mut Writing, checked: &Checked, prompt: &Prompt, it: &StoredVersion) -> Result<()> {
     let detail = json!({
         "prompt": prompt.name,
         "prompt_id": prompt.id,
@@ -228,13 +286,19 @@ async fn note(writing: &mut Writing, draft: &Draft, prompt: &Prompt, it: &Stored
     });
     let target = format!("{}@{}", prompt.name, it.number);
     let entry = Entry { action: "prompt.version_created", target: &target, detail };
-    audit::note(writing, &draft.who, &prompt.project, entry).await
+    audit::note(writing, &checked.who, &prompt.project, entry).await
 }
 
-async fn write(writing: &mut Writing, draft: &Draft, prompt: &Prompt, it: &StoredVersion) -> Result<()> {
+async fn write(
+    writing: &mut Writing,
+    (checked, prepared): (&Checked, &Prepared),
+    prompt: &Prompt,
+    it: &StoredVersion,
+) -> Result<()> {
     let sql = "INSERT INTO version (prompt_id, number, digest, major, minor, patch, impact, impact_reasons,
-                                    parent, author, commit_message, content, metadata, examples, created_us)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+                                    parent, author, commit_message, content, included, metadata, examples,
+                                    created_us)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     let id = prompt.id.to_string();
     let values = args![
         id,
@@ -248,9 +312,10 @@ async fn write(writing: &mut Writing, draft: &Draft, prompt: &Prompt, it: &Store
         it.parent,
         &*it.author,
         it.commit_message.as_deref(),
-        &*draft.content,
-        &*draft.metadata,
-        &*draft.examples,
+        &*prepared.content_json,
+        &*prepared.included_json,
+        &*checked.metadata,
+        &*checked.examples,
         it.created_at.micros()
     ];
     writing.tx.run(sql, values).await?;
@@ -258,13 +323,17 @@ async fn write(writing: &mut Writing, draft: &Draft, prompt: &Prompt, it: &Store
 }
 
 /// What changed since the parent, raised to what the author says.
-fn assess(parent: &StoredVersion, draft: &Draft) -> Result<Assessment> {
+fn assess(parent: &StoredVersion, checked: &Checked, prepared: &Prepared) -> Result<Assessment> {
     // A parent that a newer build no longer compiles is compared by what it declares.
-    let template = Template::compile(&parent.content);
+    let template = Template::including(&parent.content, &parent.included);
     let variables = template.as_ref().map(Template::variables).unwrap_or_default();
     let before = Interface::of(&parent.content, variables);
-    let computed = Assessment::between((&parent.content, &before), (&draft.new.content, &draft.interface));
-    match draft.new.impact {
+    let mut computed =
+        Assessment::between((&parent.content, &before), (&prepared.content, &prepared.interface));
+    if parent.examples != checked.new.examples {
+        computed.reasons.push(Reason { impact: Impact::Patch, reason: "examples changed".into() });
+    }
+    match checked.new.impact {
         Some(said) if said < computed.impact => Err(lowered(said, &computed)),
         Some(said) => Ok(computed.raised_to(said)),
         None => Ok(computed),
@@ -283,19 +352,19 @@ fn lowered(said: Impact, computed: &Assessment) -> StoreError {
     )
 }
 
-async fn label(writing: &mut Writing, draft: &Draft, prompt: &Prompt, version: u32) -> Result<()> {
-    if prompt.labels.len() + draft.new.labels.len() > LABELS {
+async fn label(writing: &mut Writing, checked: &Checked, prompt: &Prompt, version: u32) -> Result<()> {
+    if prompt.labels.len() + checked.new.labels.len() > LABELS {
         let message = format!("prompt `{}` would have more than {LABELS} labels", prompt.name);
         return Err(StoreError::invalid("labels", message));
     }
-    let mut seen = Vec::with_capacity(draft.new.labels.len());
-    for label in &draft.new.labels {
+    let mut seen = Vec::with_capacity(checked.new.labels.len());
+    for label in &checked.new.labels {
         // Where it already stands there is nothing to move and nothing to write down.
         if seen.contains(&label) || prompt.labels.get(label) == Some(&version) {
             continue;
         }
         seen.push(label);
-        let note = Note { who: &draft.who, reason: None, now: draft.now };
+        let note = Note { who: &checked.who, reason: None, now: checked.now };
         place(writing, prompt, (label, version), &note).await?;
     }
     Ok(())

@@ -5,6 +5,17 @@ use minijinja::{Error, ErrorKind};
 use super::super::problem::Flaw;
 use super::{OUTPUT_BYTES, STEPS};
 
+/// The failure itself, where snippets that include snippets each said that theirs failed.
+pub(super) fn innermost(error: &Error) -> &Error {
+    let mut innermost = error;
+    while innermost.kind() == ErrorKind::BadInclude {
+        let source = std::error::Error::source(innermost);
+        let Some(source) = source.and_then(|source| source.downcast_ref::<Error>()) else { break };
+        innermost = source;
+    }
+    innermost
+}
+
 /// What went wrong and where.
 pub(super) fn flaw(error: &Error) -> Flaw {
     let message = match (error.kind(), error.detail()) {

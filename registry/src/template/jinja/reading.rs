@@ -3,13 +3,14 @@
 mod expression;
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use indexmap::IndexMap;
 use minijinja::machinery::ast::{self, Expr, Stmt};
 use minijinja::machinery::{Span, parse};
 use minijinja::syntax::SyntaxConfig;
 
-use super::{Flaw, environment, failure, size};
+use super::{Flaw, Snippets, environment, failure, size};
 
 /// The names a page uses and does not set itself, in the order they first appear.
 #[derive(Debug, Default)]
@@ -29,10 +30,10 @@ struct Use {
 }
 
 /// Reads a page, or says everything that is wrong with it.
-pub(super) fn read(source: &str) -> Result<Reading, Vec<Flaw>> {
+pub(super) fn read(source: &str, snippets: &Snippets) -> Result<Reading, Vec<Flaw>> {
     size::check(source)?;
     let tree = parse(source, "", SyntaxConfig::default()).map_err(|error| vec![failure::flaw(&error)])?;
-    let mut reader = Reader { source, ..Reader::default() };
+    let mut reader = Reader { source, snippets: Some(snippets), ..Reader::default() };
     reader.scopes.push(HashSet::new());
     reader.statement(&tree);
     if !reader.flaws.is_empty() {
@@ -43,6 +44,18 @@ pub(super) fn read(source: &str) -> Result<Reading, Vec<Flaw>> {
         used.certain &= !set_somewhere.contains(name.as_str());
     }
     Ok(Reading { uses: reader.uses, nests: reader.nests })
+}
+
+/// The snippets a page names, and where their names stand.
+pub(super) fn includes(source: &str) -> Vec<(Range<usize>, String)> {
+    if size::check(source).is_err() {
+        return Vec::new();
+    }
+    let Ok(tree) = parse(source, "", SyntaxConfig::default()) else { return Vec::new() };
+    let mut reader = Reader { source, ..Reader::default() };
+    reader.scopes.push(HashSet::new());
+    reader.statement(&tree);
+    reader.includes
 }
 
 impl Reading {
@@ -63,6 +76,9 @@ struct Reader<'s> {
     nests: bool,
     /// How many conditions and loops the place being read depends on.
     conditions: usize,
+    /// What may be included; nothing is looked up when it is only asked what is.
+    snippets: Option<&'s Snippets>,
+    includes: Vec<(Range<usize>, String)>,
 }
 
 impl<'s> Reader<'s> {
@@ -137,7 +153,7 @@ impl<'s> Reader<'s> {
                     "`{% autoescape %}` is not supported: values are never escaped",
                 );
             }
-            Stmt::Include(tag) => self.refuse_other("include", tag.span()),
+            Stmt::Include(tag) => self.include(tag, start(tag.span())),
             Stmt::Import(tag) => self.refuse_other("import", tag.span()),
             Stmt::FromImport(tag) => self.refuse_other("from", tag.span()),
             Stmt::Extends(tag) => self.refuse_other("extends", tag.span()),
@@ -145,7 +161,39 @@ impl<'s> Reader<'s> {
     }
 
     fn refuse_other(&mut self, tag: &str, span: Span) {
-        self.refuse(start(span), format!("`{{% {tag} %}}` is not supported yet: write the text here"));
+        self.refuse(start(span), format!("`{{% {tag} %}}` is not supported: `{{% include \"name\" %}}` is"));
+    }
+
+    /// A snippet: what it uses, the page uses here.
+    fn include(&mut self, tag: &ast::Include<'s>, offset: usize) {
+        let name = match &tag.name {
+            Expr::Const(name) if !tag.ignore_missing => name.value.as_str(),
+            _ => None,
+        };
+        let Some(name) = name else {
+            let message = "`include` takes one name between quotes: `{% include \"snippets/tone\" %}`";
+            return self.refuse(offset, message);
+        };
+        let span = tag.name.span();
+        self.includes.push((start(span)..span.end_offset as usize, name.to_owned()));
+        let Some(snippets) = self.snippets else { return };
+        match snippets.get(name) {
+            Some(Ok(snippet)) => self.take_over(snippet),
+            Some(Err(why)) => self.refuse(offset, why.clone()),
+            None => self.refuse(offset, format!("`{name}` is not at hand here, so this cannot be tried")),
+        }
+    }
+
+    fn take_over(&mut self, snippet: &Reading) {
+        self.nests |= snippet.nests;
+        for (name, theirs) in &snippet.uses {
+            if self.is_set(name) {
+                continue;
+            }
+            let used = self.uses.entry(name.clone()).or_default();
+            used.guarded |= theirs.guarded;
+            used.certain |= theirs.certain && self.conditions == 0;
+        }
     }
 
     fn repeated(&mut self, repeated: &ast::ForLoop<'s>) {

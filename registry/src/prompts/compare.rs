@@ -1,0 +1,122 @@
+//! Two versions of a prompt, or a draft and a version, side by side.
+
+use vocab::{PromptName, Selector};
+
+use super::Prompt;
+use super::drafts::Draft;
+use super::impact::Interface;
+use super::versions::{self, StoredVersion};
+use crate::Registry;
+use crate::content::{Content, Included};
+use crate::db::Result;
+use crate::diff::{Diff, Side};
+use crate::roles::Who;
+use crate::template::Template;
+
+/// What to compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// A version.
+    Version(Selector),
+    /// The draft of whoever asks.
+    Draft,
+}
+
+/// What was compared.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stand {
+    /// A version.
+    Version(Box<StoredVersion>),
+    /// A draft.
+    Draft(Box<Draft>),
+}
+
+/// How a prompt's versions differ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The prompt.
+    pub prompt: Prompt,
+    /// What came before; none when `to` is the first.
+    pub from: Option<Stand>,
+    /// What came of it.
+    pub to: Stand,
+    /// The differences.
+    pub diff: Diff,
+}
+
+impl Stand {
+    /// What it holds.
+    pub const fn content(&self) -> &Content {
+        match self {
+            Self::Version(version) => &version.content,
+            Self::Draft(draft) => &draft.content,
+        }
+    }
+
+    fn included(&self) -> Option<&Included> {
+        match self {
+            Self::Version(version) => Some(&version.included),
+            Self::Draft(_) => None,
+        }
+    }
+
+    /// The version it was published onto, or begun from.
+    fn parent(&self) -> Option<u32> {
+        match self {
+            Self::Version(version) => version.parent,
+            Self::Draft(draft) => Some(draft.parent).filter(|parent| *parent > 0),
+        }
+    }
+}
+
+impl Registry {
+    /// Compares two versions of a prompt, or somebody's own draft and a version. Without `from`: with what `to` was
+    /// published onto or begun from.
+    pub async fn compare(
+        &self,
+        (project, name): (&str, &PromptName),
+        from: Option<&Point>,
+        to: &Point,
+        who: &Who,
+    ) -> Result<Comparison> {
+        let prompt = self.get_prompt(project, name).await?;
+        let to = self.stand(&prompt, to, who).await?;
+        let parent = to.parent().map(|parent| Point::Version(Selector::Number(parent)));
+        let from = match from.or(parent.as_ref()) {
+            None => None,
+            Some(from) => Some(self.stand(&prompt, from, who).await?),
+        };
+        let before = match &from {
+            Some(from) => Some((from.content(), self.interface(project, from).await?)),
+            None => None,
+        };
+        let before =
+            before.as_ref().map(|(content, interface)| Side { content, interface: interface.as_ref() });
+        let interface = self.interface(project, &to).await?;
+        let diff = Diff::between(before, Side { content: to.content(), interface: interface.as_ref() });
+        Ok(Comparison { prompt, from, to, diff })
+    }
+
+    /// What callers can put into it; none when its templates do not hold.
+    async fn interface(&self, project: &str, stand: &Stand) -> Result<Option<Interface>> {
+        let template = match stand.included() {
+            Some(included) => Template::including(stand.content(), included).ok(),
+            None => self.check(project, stand.content()).await?.template,
+        };
+        Ok(template.map(|template| Interface::of(stand.content(), template.variables())))
+    }
+
+    async fn stand(&self, prompt: &Prompt, point: &Point, who: &Who) -> Result<Stand> {
+        match point {
+            Point::Version(selector) => {
+                let version = versions::find(self.db(), prompt, selector).await?;
+                let version = version.ok_or_else(|| versions::no_version(prompt, selector))?;
+                Ok(Stand::Version(Box::new(version)))
+            }
+            Point::Draft => {
+                let draft = self.get_draft(&prompt.project, &prompt.name, who).await?;
+                Ok(Stand::Draft(Box::new(draft)))
+            }
+        }
+    }
+}
