@@ -11,7 +11,8 @@ use crate::prompts::versions::Version;
 
 /// The most that is kept.
 const LIMIT_BYTES: usize = 48 << 20;
-/// What a compiled version takes in memory, measured: its content as JSON so many times over, and this.
+/// What a compiled version takes in memory, measured: its content and what it includes, as JSON, so many times over, and
+/// this.
 const CONTENT_COPIES: usize = 3;
 const VERSION_BYTES: usize = 2_048;
 
@@ -51,7 +52,8 @@ impl VersionCache {
     }
 
     pub(crate) fn put(&self, prompt: &Prompt, selector: Selector, version: &Arc<Version>) {
-        let content = to_json(&version.stored.content).map_or(LIMIT_BYTES, |json| json.len());
+        let stored = &version.stored;
+        let content = to_json(&(&stored.content, &stored.included)).map_or(LIMIT_BYTES, |json| json.len());
         let bytes = content * CONTENT_COPIES + VERSION_BYTES;
         self.lock().add(Pin::of(prompt, selector), Kept { version: Arc::clone(version), bytes });
     }
