@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vocab::{Id, Selector};
 
-use crate::db::to_json;
 use crate::prompts::Prompt;
 use crate::prompts::versions::Version;
 
@@ -52,9 +51,7 @@ impl VersionCache {
     }
 
     pub(crate) fn put(&self, prompt: &Prompt, selector: Selector, version: &Arc<Version>) {
-        let stored = &version.stored;
-        let content = to_json(&(&stored.content, &stored.included)).map_or(LIMIT_BYTES, |json| json.len());
-        let bytes = content * CONTENT_COPIES + VERSION_BYTES;
+        let bytes = version.bytes.saturating_mul(CONTENT_COPIES).saturating_add(VERSION_BYTES);
         self.lock().add(Pin::of(prompt, selector), Kept { version: Arc::clone(version), bytes });
     }
 

@@ -15,7 +15,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use included::{DEPTH, Included, Snippet};
+pub(crate) use included::Standing;
+pub use included::{DEPTH, Float, Floating, Included, Snippet};
 
 /// The immutable content of a version. What is digested, compared and served; no commit message, no metadata.
 ///

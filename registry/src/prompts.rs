@@ -4,6 +4,7 @@ pub(crate) mod catalogue;
 mod change;
 pub mod compare;
 pub mod drafts;
+pub(crate) mod floats;
 pub mod impact;
 pub mod labels;
 pub(crate) mod names;

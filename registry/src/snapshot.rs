@@ -4,6 +4,7 @@
 //! A snapshot never changes. A write makes the next one, which shares all that stayed with the one before.
 
 pub(crate) mod copy;
+mod floats;
 mod load;
 mod served;
 mod shards;

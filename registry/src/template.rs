@@ -18,6 +18,7 @@ mod slots;
 #[cfg(test)]
 mod tests;
 mod text;
+mod written;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use text::Compiler;
 
 pub use includes::{references, with_references};
 pub use problem::{Problem, RenderError};
+pub use written::write_out;
 
 /// A version's texts, compiled.
 #[derive(Debug)]

@@ -18,6 +18,8 @@ mod bench;
 mod database;
 #[path = "conformance/drafts.rs"]
 mod drafts;
+#[path = "conformance/floats.rs"]
+mod floats;
 #[path = "conformance/keys.rs"]
 mod keys;
 #[path = "conformance/labels.rs"]
@@ -99,6 +101,17 @@ macro_rules! conformance {
                 users_of_a_prompt_are_listed,
                 an_include_counts_as_what_it_brings,
                 a_draft_is_tried_with_what_it_includes,
+            }
+            floats {
+                what_floats_is_what_its_label_serves_at_each_call,
+                another_node_follows_what_floats,
+                what_floats_needs_a_label_to_float_with,
+                a_label_that_others_serve_is_moved_by_whoever_may_move_theirs,
+                a_label_does_not_go_while_somebody_serves_it,
+                no_label_closes_a_circle,
+                a_label_is_not_moved_to_what_its_includers_cannot_hold,
+                what_floats_goes_so_deep_and_no_deeper,
+                users_by_label_are_listed_with_what_they_get,
             }
             drafts {
                 a_draft_comes_back_as_it_was_kept,

@@ -16,7 +16,7 @@ use registry::{
     LabelChange, NewProject, NewVersion, OpenError, ProjectChange, Registry, ResolveError, Role, StoreError,
     Who,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use server::Schema;
 use vocab::{Clock, Time};
 
@@ -59,9 +59,13 @@ impl Nodes {
 
     /// Publishes a version beside the database and labels it.
     async fn publish(&self, text: &str) {
-        let content = serde_json::from_value(json!({ "text": text })).unwrap();
+        self.publish_as("a", json!({ "text": text })).await;
+    }
+
+    async fn publish_as(&self, name: &str, content: Value) {
+        let content = serde_json::from_value(content).unwrap();
         let new = NewVersion { labels: vec!["production".parse().unwrap()], ..NewVersion::of(content) };
-        self.near.publish(PROJECT, &"a".parse().unwrap(), new, &admin()).await.unwrap();
+        self.near.publish(PROJECT, &name.parse().unwrap(), new, &admin()).await.unwrap();
     }
 
     /// The version the far node serves.
@@ -227,6 +231,30 @@ async fn a_project_stays_archived_or_restored_in_the_copy() {
 
     let served = ["gone", "back", PROJECT, "never"].map(|name| it.far.snapshot().has_project(name));
     assert_eq!(served, [false, true, true, false]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_from_its_copy_renders_what_a_prompt_includes() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("registry.copy");
+    let mut it = Nodes::keeping(Some(&copy)).await;
+    it.publish_as("snippets/tone", json!({ "text": "Be {{how}}." })).await;
+    it.publish_as("b", json!({ "messages": [{ "include": "snippets/tone", "role": "system" }] })).await;
+    it.publish_as("c", json!({ "messages": [{ "include": "snippets/tone@production" }] })).await;
+    // What is pinned keeps the first text of the snippet.
+    it.publish_as("snippets/tone", json!({ "text": "Be {{how}} and brief." })).await;
+    it.far.refresh().await.unwrap();
+
+    it.network.set(Network::Cut);
+    it.far = started_again(&it, &it.url, &copy).await.unwrap();
+
+    let variables = serde_json::from_value(json!({ "how": "kind" })).unwrap();
+    for (name, said) in [("b", "Be kind."), ("c", "Be kind and brief.")] {
+        let resolved = it.far.resolve(PROJECT, &name.parse().unwrap()).await.unwrap();
+        let rendered = format!("{:?}", resolved.version.template.render(&variables).unwrap());
+        assert!(rendered.contains(said), "{rendered}");
+    }
+    assert!(it.far.away().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

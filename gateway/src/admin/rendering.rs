@@ -4,10 +4,10 @@
 use axum::Json;
 use axum::extract::State;
 use dialects::merge::RenderedItem;
-use registry::Resolved;
 use registry::content::Content;
 use registry::examples::{self, Example};
-use registry::template::{Problem, RenderError, Template};
+use registry::template::{Problem, RenderError, Rendered, Template};
+use registry::{Resolved, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -23,6 +23,9 @@ use super::prompts::PromptPath;
 use super::versions::ContentBody;
 use crate::refusal::{Kind, Refusal};
 
+/// What stands for the caller's own draft.
+const DRAFT: &str = "draft";
+
 pub(super) fn routes() -> OpenApiRouter<Admin> {
     OpenApiRouter::default().routes(routes!(render_prompt)).routes(routes!(check_template))
 }
@@ -32,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<Admin> {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"label": "staging", "variables": {"tone": "formally"}}))]
 struct RenderRequest {
-    /// A number, a semantic version, `latest`, or `sha256:` and the first digits of a digest.
+    /// A number, a semantic version, `latest`, `sha256:` and the first digits of a digest, or `draft` for your own draft.
     #[schema(value_type = Option<String>)]
     version: Option<Value>,
     /// A label, instead of `version`.
@@ -63,13 +66,13 @@ struct Rendering {
     /// The prompt's name.
     #[schema(value_type = String)]
     prompt: PromptName,
-    /// The version.
-    version: u32,
-    /// Its semantic version.
-    #[schema(value_type = String)]
-    semver: SemVer,
-    /// Its digest.
-    digest: String,
+    /// The version; null for a draft.
+    version: Option<u32>,
+    /// Its semantic version; null for a draft.
+    #[schema(value_type = Option<String>)]
+    semver: Option<SemVer>,
+    /// Its digest; null for a draft.
+    digest: Option<String>,
     /// The label it was reached by; null when pinned.
     #[schema(value_type = Option<String>)]
     label: Option<LabelName>,
@@ -198,7 +201,7 @@ struct UsedVariable {
 
 /// Render a version
 ///
-/// Fills the variables in as a call would, and sends nothing to any model.
+/// Fills the variables in as a call would, and sends nothing to any model. `{"version": "draft"}` renders your own draft.
 #[utoipa::path(
     post, path = "/prompts/{name}/render", tag = "rendering", params(PromptPath), request_body = RenderRequest,
     responses((status = 200, description = "What it says", body = Rendering), PromptNotFound, RenderFailure),
@@ -209,11 +212,28 @@ async fn render_prompt(
     Named(PromptPath { name }): Named<PromptPath>,
     Sent(asked): Sent<RenderRequest>,
 ) -> Result<Json<Rendering>, Refusal> {
+    let registry = &admin.app.registry;
+    if asked.label.is_none() && asked.version.as_ref().is_some_and(|version| version == DRAFT) {
+        let draft = registry.get_draft(&allowed.project, &name, &allowed.who).await;
+        let draft = draft.map_err(Refusal::of_prompt)?;
+        let tried = registry.check(&allowed.project, &draft.content).await?;
+        let template =
+            tried.template.ok_or(StoreError::Template(tried.problems)).map_err(Refusal::of_prompt)?;
+        let rendered = template.render(&asked.variables).map_err(not_rendered)?;
+        let prompt = registry.get_prompt(&allowed.project, &name).await.map_err(Refusal::of_prompt)?;
+        return Ok(Json(Rendering::of(prompt.name, &draft.content, rendered)));
+    }
     let reference = PromptRef { name, selector: selector(asked.version, asked.label)? };
-    let resolved = admin.app.registry.resolve(&allowed.project, &reference).await?;
-    let rendered = resolved.version.template.render(&asked.variables).map_err(not_rendered)?;
-    let messages = rendered.items.into_iter().flat_map(messages).collect();
-    Ok(Json(Rendering::of(&resolved, messages, rendered.unknown)))
+    let resolved = registry.resolve(&allowed.project, &reference).await?;
+    let Resolved { prompt, version, label } = resolved;
+    let rendered = version.template.render(&asked.variables).map_err(not_rendered)?;
+    Ok(Json(Rendering {
+        version: Some(version.number),
+        semver: Some(version.semver),
+        digest: Some(version.digest.to_string()),
+        label,
+        ..Rendering::of(prompt.name.clone(), &version.content, rendered)
+    }))
 }
 
 /// Check a content
@@ -311,22 +331,21 @@ fn messages(item: RenderedItem) -> Vec<Value> {
 }
 
 impl Rendering {
-    fn of(resolved: &Resolved, messages: Vec<Value>, unknown_variables: Vec<String>) -> Self {
-        let version = &resolved.version;
-        let content = &version.content;
+    /// What a content says, whatever it is a version of.
+    fn of(prompt: PromptName, content: &Content, rendered: Rendered) -> Self {
         Self {
-            prompt: resolved.prompt.name.clone(),
-            version: version.number,
-            semver: version.semver,
-            digest: version.digest.to_string(),
-            label: resolved.label.clone(),
-            messages,
+            prompt,
+            version: None,
+            semver: None,
+            digest: None,
+            label: None,
+            messages: rendered.items.into_iter().flat_map(messages).collect(),
             model: content.model.clone(),
             parameters: content.parameters.clone(),
             tools: content.tools.clone(),
             tool_choice: content.tool_choice.clone(),
             response_format: content.response_format.clone(),
-            unknown_variables,
+            unknown_variables: rendered.unknown,
         }
     }
 }

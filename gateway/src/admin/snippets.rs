@@ -40,7 +40,7 @@ struct UsedByQuery {
 /// A version that includes a prompt.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({
-    "prompt": "support/reply", "version": 7, "reference": "snippets/tone@3", "includes_version": 3,
+    "prompt": "support/reply", "version": 7, "reference": "snippets/tone@3", "includes_version": 3, "includes_label": null,
     "labels": ["production"], "is_latest": true,
 }))]
 struct UsedBy {
@@ -51,8 +51,11 @@ struct UsedBy {
     version: u32,
     /// How it names what it includes.
     reference: String,
-    /// The version it includes.
-    includes_version: u32,
+    /// The version it includes; of a label that floats, the one that it points at now.
+    includes_version: Option<u32>,
+    /// The label it includes, whatever that points at; null when it is pinned.
+    #[schema(value_type = Option<String>)]
+    includes_label: Option<LabelName>,
     /// The labels that point at it now.
     #[schema(value_type = Vec<String>)]
     labels: Vec<LabelName>,
@@ -62,15 +65,24 @@ struct UsedBy {
 
 impl From<registry::UsedBy> for UsedBy {
     fn from(it: registry::UsedBy) -> Self {
-        let registry::UsedBy { prompt, version, reference, includes_version, labels, is_latest } = it;
-        Self { prompt, version, reference, includes_version, labels, is_latest }
+        let registry::UsedBy {
+            prompt,
+            version,
+            reference,
+            includes_version,
+            includes_label,
+            labels,
+            is_latest,
+        } = it;
+        Self { prompt, version, reference, includes_version, includes_label, labels, is_latest }
     }
 }
 
 /// List the versions that include a prompt
 ///
-/// By name and number, those that serve (by a label) or may be edited next (the latest). What they include is pinned:
-/// another version of this prompt reaches them when they are published again.
+/// By name and number, those that serve (by a label) or may be edited next (the latest). Those that are
+/// pinned include another version of this prompt when they are published again; those that float with a label
+/// (`includes_label`) as soon as that label is moved.
 #[utoipa::path(
     get, path = "/prompts/{name}/used-by", tag = "prompts", params(PromptPath, UsedByQuery),
     responses((status = 200, description = "A page of versions", body = List<UsedBy>), PromptNotFound),

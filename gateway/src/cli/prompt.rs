@@ -1,6 +1,7 @@
 //! `weir prompt`: prompts as files, for git and CI. A file is a prompt; its path below the folder is its name.
 
 mod diff;
+mod draft;
 pub mod folder;
 mod test;
 
@@ -55,9 +56,12 @@ pub enum Command {
     /// Renders the prompts of a folder with their example variables and checks their `examples`; exit code 1 if one
     /// fails. Asks no gateway.
     Test(test::Test),
+    /// Shows, keeps, publishes or discards your own draft of a prompt.
+    #[command(subcommand)]
+    Draft(draft::Draft),
     /// Renders a prompt of the registry with variables.
     Render {
-        /// The reference, `name[@selector]`.
+        /// The reference, `name[@selector]`; `name@draft` is your own draft.
         reference: String,
         /// A variable: `name=text`, or `name:=json` for anything else.
         #[arg(short, long = "var", value_name = "NAME=VALUE")]
@@ -79,6 +83,7 @@ pub fn run(connection: &Connection, command: &Command) -> anyhow::Result<ExitCod
         }
         Command::Diff(diff) => return diff.run(&connection.open()?),
         Command::Test(test) => return test.run(),
+        Command::Draft(draft) => draft.run(&connection.open()?)?,
         Command::Render { reference, variables, json } => {
             render(&connection.open()?, reference, variables, *json)?;
         }
@@ -137,16 +142,7 @@ impl Push<'_> {
     }
 
     fn publish(&self, name: &PromptName, file: &PromptFile) -> anyhow::Result<Value> {
-        let mut body = match serde_json::to_value(&file.content)? {
-            Value::Object(content) => content,
-            other => anyhow::bail!("a version is an object, not {other}"),
-        };
-        if !file.metadata.is_empty() {
-            body.insert("metadata".into(), Value::Object(file.metadata.clone()));
-        }
-        if !file.examples.is_empty() {
-            body.insert("examples".into(), json!(file.examples));
-        }
+        let mut body = fields_of(file)?;
         let labels: Vec<&str> =
             file.labels.iter().map(LabelName::as_str).chain(self.labels.iter().map(String::as_str)).collect();
         if !labels.is_empty() {
@@ -274,6 +270,21 @@ fn file_of(prompt: &Value, stored: Value) -> anyhow::Result<PromptFile> {
         examples,
         content: serde_json::from_value(Value::Object(stored))?,
     })
+}
+
+/// What a file says of one version, as a request body has it.
+fn fields_of(file: &PromptFile) -> anyhow::Result<Map<String, Value>> {
+    let mut body = match serde_json::to_value(&file.content)? {
+        Value::Object(content) => content,
+        other => anyhow::bail!("a version is an object, not {other}"),
+    };
+    if !file.metadata.is_empty() {
+        body.insert("metadata".into(), Value::Object(file.metadata.clone()));
+    }
+    if !file.examples.is_empty() {
+        body.insert("examples".into(), json!(file.examples));
+    }
+    Ok(body)
 }
 
 /// Every prompt file below a folder, by the prompt's name.

@@ -38,6 +38,10 @@ fn version(row: &Value, notes: &mut Vec<String>) -> Result<FoundVersion, String>
             parts.filter_map(|part| Some(format!("{}@{}", text(part, "name")?, part["version"]))).collect();
         notes.push(format!("texts of other prompts are written out: {}", parts.join(", ")));
     }
+    // Numbers may come to mean other versions here.
+    if prompt.to_string().contains(row::COMPOSED) {
+        return Err("it holds the text of another prompt that Langfuse did not write out".to_owned());
+    }
     let (content, metadata) =
         row::read(kind, &prompt, row["config"].clone()).map_err(|wrong| wrong.message)?;
     let commit_message = text(row, "commitMessage").map(str::to_owned);

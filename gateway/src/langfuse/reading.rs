@@ -3,10 +3,10 @@
 use http::{Response, StatusCode};
 use registry::{ResolveError, Resolved};
 use serde::Deserialize;
-use vocab::{PromptName, PromptRef, Selector};
+use vocab::{LabelName, PromptName, PromptRef, Selector};
 
 use super::access::Reader;
-use super::row;
+use super::row::{self, Includes};
 use crate::app::App;
 use crate::call::prompt;
 use crate::call::relay::Body;
@@ -30,6 +30,11 @@ impl Which {
     /// The label, if one is given.
     pub(super) fn label(&self) -> Option<&str> {
         self.label.as_deref().filter(|text| !text.is_empty())
+    }
+
+    /// Whether what a version includes is to be written out.
+    fn resolves(&self) -> bool {
+        self.resolve.as_deref() != Some("false")
     }
 
     /// Refuses a version and a label at once.
@@ -75,7 +80,10 @@ pub(super) async fn get(
         Kind::PromptNotFound => not_found(),
         _ => refusal,
     })?;
-    let row = row::write(&resolved.prompt, &resolved.version, |label| reader.sees_by(Some(label)))?;
+    let settled = if which.resolves() { Some(app.registry.settle(&resolved.version)?) } else { None };
+    let includes = settled.as_ref().map_or(Includes::Named, Includes::Written);
+    let shows = |label: &LabelName| reader.sees_by(Some(label));
+    let row = row::write(&resolved.prompt, &resolved.version, (shows, includes))?;
     Ok(surface::json(StatusCode::OK, &row))
 }
 

@@ -1,7 +1,8 @@
 //! A version as Langfuse writes it, read and written: `type`, `prompt` and `config` against a content and its metadata.
 
-use dialects::chat::{Content as Said, Message};
-use registry::content::{Content, Item, PromptBody};
+use dialects::chat::{Content as Said, Message, Role};
+use registry::content::{Content, Included, Item, PromptBody};
+use registry::template::write_out;
 use registry::{Prompt, PromptKind, StoredVersion};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -66,6 +67,9 @@ fn read_item(at: usize, item: &Value) -> Result<Value, Wrong> {
     }
     match (item["role"].as_str(), item["content"].as_str()) {
         (Some(role), Some(content)) => {
+            if let Some(reference) = composed(content) {
+                return Ok(json!({"include": reference, "role": role}));
+            }
             refuse_composed(&format!("prompt[{at}].content"), content)?;
             Ok(json!({"role": role, "content": content}))
         }
@@ -74,11 +78,19 @@ fn read_item(at: usize, item: &Value) -> Result<Value, Wrong> {
     }
 }
 
+/// The reference a text stands for when it is nothing but another prompt's: `@@@langfusePrompt:name=a|version=1@@@`.
+fn composed(text: &str) -> Option<String> {
+    let (name, selector) = text.trim().strip_prefix(COMPOSED)?.strip_suffix("@@@")?.split_once('|')?;
+    let selector = selector.strip_prefix("version=").or_else(|| selector.strip_prefix("label="))?;
+    Some(format!("{}@{selector}", name.strip_prefix("name=")?))
+}
+
 fn refuse_composed(field: &str, text: &str) -> Result<(), Wrong> {
     if text.contains(COMPOSED) {
         return wrong(
             field,
-            "texts of other prompts by `@@@langfusePrompt:…@@@` are not supported: write them out",
+            "the text of another prompt, `@@@langfusePrompt:…@@@`, has to be all that a message says: give it a message \
+             of its own, or write it out",
         );
     }
     Ok(())
@@ -92,7 +104,7 @@ fn wrong<T>(field: &str, message: &str) -> Result<T, Wrong> {
 pub(super) fn write(
     prompt: &Prompt,
     version: &StoredVersion,
-    shows: impl Fn(&LabelName) -> bool,
+    (shows, includes): (impl Fn(&LabelName) -> bool, Includes<'_>),
 ) -> Result<Value, Refusal> {
     let serving = prompt.labels.iter().filter(|(_, serves)| **serves == version.number);
     let mut labels: Vec<&str> =
@@ -100,9 +112,20 @@ pub(super) fn write(
     if prompt.latest == Some(version.number) {
         labels.push(vocab::name::LATEST);
     }
-    let said = write_prompt(&version.content).map_err(|why| unsayable(prompt, version, &why))?;
+    let id = format!("{}-{}", prompt.id, version.number);
+    let (said, graph) = match includes {
+        Includes::Written(settled) if !settled.is_empty() => {
+            let root = json!({"id": id, "name": prompt.name, "version": version.number});
+            let mut dependencies = Map::new();
+            note_dependencies(&id, settled, &mut dependencies);
+            let written = write_out(&version.content, settled).and_then(|content| write_prompt(&content));
+            (written, json!({"root": root, "dependencies": dependencies}))
+        }
+        Includes::Written(_) | Includes::Named => (write_prompt(&version.content), Value::Null),
+    };
+    let said = said.map_err(|why| unsayable(prompt, version, &why))?;
     Ok(json!({
-        "id": format!("{}-{}", prompt.id, version.number),
+        "id": id,
         "createdAt": version.created_at,
         "updatedAt": prompt.updated_at.max(version.created_at),
         "projectId": prompt.project,
@@ -115,9 +138,37 @@ pub(super) fn write(
         "labels": labels,
         "tags": prompt.tags,
         "commitMessage": version.commit_message,
-        "resolutionGraph": null,
+        "resolutionGraph": graph,
         "isActive": labels.contains(&vocab::name::PRODUCTION),
     }))
+}
+
+/// How a row says what a version includes.
+#[derive(Clone, Copy)]
+pub(super) enum Includes<'a> {
+    /// Written out where it stands.
+    Written(&'a Included),
+    /// By Langfuse's tag, or as the text itself has it.
+    Named,
+}
+
+/// Notes what includes what, by id, as Langfuse's `resolutionGraph` does.
+fn note_dependencies(parent: &str, included: &Included, dependencies: &mut Fields) {
+    if included.is_empty() || dependencies.contains_key(parent) {
+        return;
+    }
+    let children = included.iter().map(|(reference, snippet)| {
+        let name = reference.split_once('@').map_or(reference.as_str(), |(name, _)| name);
+        json!({"id": format!("{}-{}", snippet.prompt, snippet.version), "name": name, "version": snippet.version})
+    });
+    dependencies.insert(parent.to_owned(), children.collect());
+    for snippet in included.values() {
+        note_dependencies(
+            &format!("{}-{}", snippet.prompt, snippet.version),
+            &snippet.included,
+            dependencies,
+        );
+    }
 }
 
 /// The config of a version alone, for lists.
@@ -135,9 +186,19 @@ fn write_prompt(content: &Content) -> Result<Value, String> {
         Item::Message(message) => {
             write_message(message).ok_or_else(|| format!("messages[{at}] is more than one text"))
         }
-        Item::Include { .. } => Err(format!("messages[{at}] includes another prompt")),
+        Item::Include { include, role } => {
+            let tag = tag(include).ok_or_else(|| format!("messages[{at}] includes another prompt"))?;
+            Ok(json!({"role": role.unwrap_or(Role::User), "content": tag}))
+        }
     };
     items.iter().enumerate().map(item).collect()
+}
+
+/// Langfuse's tag for the text of another prompt.
+fn tag(reference: &str) -> Option<String> {
+    let (name, selector) = reference.split_once('@')?;
+    let kind = if selector.bytes().all(|byte| byte.is_ascii_digit()) { "version" } else { "label" };
+    Some(format!("{COMPOSED}name={name}|{kind}={selector}@@@"))
 }
 
 fn write_message(message: &Message) -> Option<Value> {

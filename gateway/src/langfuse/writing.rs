@@ -3,14 +3,14 @@
 
 use http::{Response, StatusCode};
 use registry::content::Content;
-use registry::{LabelChange, NewVersion, Prompt, PromptChange, StoreError};
+use registry::{LabelChange, NewVersion, Prompt, PromptChange, StoreError, StoredVersion};
 use serde::Deserialize;
 use serde_json::Value;
 use vocab::{LabelName, PromptName, Selector};
 
 use super::access::Writer;
 use super::reading::{self, Which};
-use super::row::{self, Type, Wrong};
+use super::row::{self, Includes, Type, Wrong};
 use crate::app::App;
 use crate::call::relay::Body;
 use crate::refusal::{Kind, Refusal};
@@ -61,7 +61,18 @@ pub(super) async fn create(app: &App, writer: &Writer, new: NewPrompt) -> Result
         prompt =
             change(app, writer, &name, PromptChange { tags: Some(tags), ..PromptChange::default() }).await?;
     }
-    Ok(surface::json(StatusCode::CREATED, &row::write(&prompt, &published.version, |_| true)?))
+    answer(app, StatusCode::CREATED, (&prompt, &published.version))
+}
+
+/// The row of a version as it is now, to somebody who sees all labels.
+fn answer(
+    app: &App,
+    status: StatusCode,
+    (prompt, version): (&Prompt, &StoredVersion),
+) -> Result<Response<Body>, Refusal> {
+    let included = app.registry.settle(version)?;
+    let row = row::write(prompt, version, (|_: &LabelName| true, Includes::Written(&included)))?;
+    Ok(surface::json(status, &row))
 }
 
 fn name(text: &str) -> Result<PromptName, Refusal> {
@@ -125,7 +136,7 @@ pub(super) async fn label_version(
         registry.move_label(&writer.project, &parsed, placement, &writer.who).await.map_err(refused)?;
     }
     let prompt = registry.get_prompt(&writer.project, &parsed).await?;
-    Ok(surface::json(StatusCode::OK, &row::write(&prompt, &found, |_| true)?))
+    answer(app, StatusCode::OK, (&prompt, &found))
 }
 
 /// Takes a label away, or archives the whole prompt. One version is never deleted: records and releases point at it.

@@ -59,6 +59,7 @@ impl From<ResolveError> for Refusal {
                 let message = "the registry cannot be read right now: try again, or use the prompt by label";
                 Self::new(Kind::Unavailable, message).because(source)
             }
+            ResolveError::Unsettled(message) => Self::new(Kind::TemplateError, message).param("prompt"),
             missing => Self::new(Kind::PromptNotFound, missing.to_string()).param("prompt"),
         }
     }

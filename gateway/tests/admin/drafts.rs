@@ -111,3 +111,31 @@ async fn drafts_are_read_strictly() {
     }
     assert_eq!(desk.send("PUT", "/prompts/nobody/draft", &saying("x")).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_draft_is_rendered_as_it_would_be_published() {
+    let desk = desk().await;
+    desk.publish("snippets/tone", json!({"text": "Be {{how}}.", "labels": ["production"]})).await;
+    let draft = json!({"messages": [{"include": "snippets/tone"}], "model": "gpt-4o-mini"});
+    desk.send("PUT", DRAFT, &draft).await;
+    let render = "/prompts/support%2Freply/render";
+
+    let asked = json!({"version": "draft", "variables": {"how": "kind"}});
+    assert_snapshot!("rendered", seen(&desk.post(render, &asked).await));
+    let lacks = desk.post(render, &json!({"version": "draft"})).await;
+    assert_eq!(lacks.json()["error"]["code"], "missing_variables", "{}", lacks.text());
+    let label = desk.post(render, &json!({"label": "draft"})).await;
+    assert_eq!(label.status, 404, "a label of that name is none: {}", label.text());
+
+    let broken = json!({"messages": [{"role": "user", "content": "a\n{% if %}"}], "engine": "jinja"});
+    desk.send("PUT", DRAFT, &broken).await;
+    let told = desk.post(render, &json!({"version": "draft"})).await;
+    assert_eq!(
+        (told.status, &told.json()["error"]["problems"][0]["line"]),
+        (422, &json!(2)),
+        "{}",
+        told.text()
+    );
+    desk.delete(DRAFT).await;
+    assert_eq!(desk.post(render, &json!({"version": "draft"})).await.status, 404);
+}

@@ -141,3 +141,33 @@ examples:
     assert!(text.contains("{% include \"snippets/tone@1\" %}"), "{text}");
     assert!(weir(&desk, &["prompt", "test", pulled.path().to_str().unwrap()]).await.ok);
 }
+
+#[tokio::test]
+async fn a_draft_is_kept_shown_compared_rendered_and_published() {
+    let desk = Desk::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("reply.prompt");
+    let path = file.to_str().unwrap();
+    desk.publish("support/reply", json!({"messages": [{"role": "user", "content": "Hello"}]})).await;
+
+    std::fs::write(&file, "---\nengine: jinja\n---\n=== user\none\n{% if %}\n").unwrap();
+    let broken = weir(&desk, &["prompt", "draft", "save", "support/reply", path]).await;
+    assert!(broken.ok && broken.out.contains("line 6: "), "{} {}", broken.out, broken.err);
+    std::fs::write(&file, REPLY).unwrap();
+    let kept = weir(&desk, &["prompt", "draft", "save", "support/reply", path, "-m", "Warmer"]).await;
+    assert!(kept.ok && kept.err.contains("begun from version 1"), "{} {}", kept.out, kept.err);
+
+    let shown = weir(&desk, &["prompt", "draft", "show", "support/reply"]).await;
+    std::fs::write(&file, &shown.out).unwrap();
+    let again = weir(&desk, &["prompt", "draft", "save", "support/reply", path]).await;
+    assert!(again.ok && shown.out.contains("=== user\nDear {{name}}, {{name}}\n"), "{}", shown.out);
+    assert_eq!(weir(&desk, &["prompt", "draft", "show", "support/reply"]).await.out, shown.out);
+    let diff = weir(&desk, &["prompt", "diff", "support/reply", "--to", "draft"]).await;
+    assert!(!diff.ok && diff.out.contains("{{name}}"), "{} {}", diff.out, diff.err);
+    let render = weir(&desk, &["prompt", "render", "support/reply@draft", "--var", "name=Ann"]).await;
+    assert!(render.ok && render.out.contains("Dear Ann, Ann"), "{} {}", render.out, render.err);
+    let made = weir(&desk, &["prompt", "draft", "publish", "support/reply", "--label", "staging"]).await;
+    assert!(made.ok && made.out.contains("support/reply@2 ("), "{} {}", made.out, made.err);
+    let gone = weir(&desk, &["prompt", "draft", "discard", "support/reply"]).await;
+    assert!(!gone.ok && gone.err.contains("has no draft"), "{} {}", gone.out, gone.err);
+}

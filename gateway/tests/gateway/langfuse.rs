@@ -365,3 +365,83 @@ async fn either_secret_passes_the_check_of_the_sdks() {
     let wrong = paired(weir.call("GET", "/api/public/projects"), "sk-lf-wrong").send().await;
     assert_eq!(wrong.status, 401);
 }
+
+#[tokio::test]
+async fn what_a_prompt_includes_is_written_out_unless_it_is_asked_for_by_name() {
+    let weir = Harness::start().await;
+    weir.publish("snippets/tone", json!({"text": "Be {{how}}.", "labels": ["production", "staging"]})).await;
+    weir.publish("snippets/open", json!({"messages": [{"include": "snippets/tone"}]})).await;
+    let includes = json!({
+        "messages": [
+            {"include": "snippets/tone@staging", "role": "system"}, {"include": "snippets/open@1"},
+            {"role": "user", "content": "{{q}}"},
+        ],
+        "labels": ["production"],
+    });
+    weir.publish("support/reply", includes).await;
+
+    let row = read(&weir, REPLY).await.json();
+    let said = json!([
+        {"role": "system", "content": "Be {{how}}."}, {"role": "user", "content": "Be {{how}}."},
+        {"role": "user", "content": "{{q}}"},
+    ]);
+    assert_eq!(row["prompt"], said);
+    let graph = &row["resolutionGraph"];
+    assert_eq!((&graph["root"]["name"], &graph["root"]["id"]), (&json!("support/reply"), &row["id"]));
+    let children = &graph["dependencies"][row["id"].as_str().unwrap()];
+    assert_eq!(
+        (&children[0]["name"], &children[1]["name"]),
+        (&json!("snippets/open"), &json!("snippets/tone"))
+    );
+    let deeper = &graph["dependencies"][children[0]["id"].as_str().unwrap()];
+    assert_eq!((&deeper[0]["name"], &deeper[0]["version"]), (&json!("snippets/tone"), &json!(1)));
+
+    weir.publish("snippets/tone", json!({"text": "Be brief.", "labels": ["staging"]})).await;
+    let row = read(&weir, REPLY).await.json();
+    assert_eq!(
+        (&row["prompt"][0]["content"], &row["prompt"][1]["content"]),
+        (&json!("Be brief."), &said[1]["content"])
+    );
+
+    let tag = "@@@langfusePrompt:name=snippets/tone|label=staging@@@";
+    let named = read(&weir, &format!("{REPLY}?resolve=false")).await.json();
+    assert_eq!((&named["prompt"][0]["content"], &named["resolutionGraph"]), (&json!(tag), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_message_that_is_another_prompts_text_includes_it() {
+    let weir = Harness::start().await;
+    weir.publish("snippets/tone", json!({"text": "Be kind."})).await;
+    let tag = "@@@langfusePrompt:name=snippets/tone|version=1@@@";
+    let made = create(&weir, &chat(tag)).await;
+    assert_eq!(made["prompt"][0], json!({"role": "system", "content": "Be kind."}));
+    let stored = weir.admin("GET", "/prompts/support%2Freply/versions/1").send().await.json();
+    assert_eq!(stored["messages"][0], json!({"include": "snippets/tone@1", "role": "system"}));
+    let named = read(&weir, &format!("{REPLY}?resolve=false")).await.json();
+    assert_eq!(named["prompt"][0]["content"], tag);
+
+    for wrong in [format!("Well: {tag}"), "@@@langfusePrompt:name=nobody|version=1@@@".to_owned()] {
+        let refused = write(&weir, "POST", PROMPTS, &chat(&wrong)).await;
+        assert_eq!(refused.status, 400, "{}", refused.text());
+    }
+}
+
+#[tokio::test]
+async fn a_jinja_text_is_written_out_too_and_mixed_engines_are_not() {
+    let weir = Harness::start().await;
+    weir.publish("tone", json!({"text": "Be {{how}}."})).await;
+    let page = json!({"engine": "jinja", "text": "{% if q %}{% include 'tone@1' %}{% endif %}", "labels": ["production"]});
+    weir.publish("page", page).await;
+    let mixed = json!({"engine": "jinja", "messages": [{"include": "tone@1"}], "labels": ["production"]});
+    weir.publish("mixed", mixed).await;
+
+    let row = read(&weir, &format!("{PROMPTS}/page")).await.json();
+    assert_eq!(row["prompt"], r#"{% if q %}{{ "Be " }}{{ how }}{{ "." }}{% endif %}"#);
+    let named = read(&weir, &format!("{PROMPTS}/page?resolve=false")).await.json();
+    assert_eq!(named["prompt"], r#"{% if q %}{% include "tone@1" %}{% endif %}"#);
+    let (status, words, _) = refused(&read(&weir, &format!("{PROMPTS}/mixed")).await);
+    assert!(
+        status == 400 && words.contains("whose engine is plain where its own is jinja"),
+        "{status} {words}"
+    );
+}

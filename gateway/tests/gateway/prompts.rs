@@ -43,6 +43,34 @@ async fn a_moved_label_serves_on_the_next_call() {
 }
 
 #[tokio::test]
+async fn a_snippet_that_floats_serves_on_the_next_call() {
+    let weir = Harness::start().await;
+    let tone = |text: &str| json!({"text": text, "labels": ["staging"]});
+    weir.publish("snippets/tone", tone("Be kind.")).await;
+    let including = json!({
+        "messages": [{"include": "snippets/tone@staging", "role": "system"}], "model": "gpt-4o-mini",
+    });
+    weir.publish(PROMPT, including).await;
+    let mut digests = Vec::new();
+    for text in ["Be kind.", "Be stern.", "Be brief."] {
+        weir.publish("snippets/tone", tone(text)).await;
+
+        let answer = weir.chat(&naming("support/reply@1")).await;
+
+        assert_eq!(last_said(&weir), text);
+        assert_eq!(answer.header("weir-prompt"), "support/reply@1");
+        digests.push(weir.record_of(&answer).await["prompt_digest"].clone());
+    }
+    assert!(digests[0].is_string() && digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
+
+    let gone = weir.admin("DELETE", "/prompts/snippets%2Ftone/labels/staging").send().await;
+    assert!(gone.status < 300, "{}", gone.text());
+    let answer = weir.chat(&naming("support/reply@1")).await;
+    assert_eq!(answer.refusal(), (422, "template_error".to_owned(), "invalid_request_error".to_owned()));
+    assert!(answer.text().contains("points at nothing any more"), "{}", answer.text());
+}
+
+#[tokio::test]
 async fn a_label_that_is_taken_away_serves_nothing() {
     let weir = published(&["one"]).await;
     weir.move_label(PROMPT, "staging", 1).await;

@@ -39,10 +39,11 @@ fn version(number: u32, text_bytes: usize) -> Arc<Version> {
         created_at: Time(0),
         content: serde_json::from_value(json!({"text": "x".repeat(text_bytes)})).unwrap(),
         included: crate::content::Included::new(),
+        floating: crate::content::Floating::new(),
         metadata: Map::new(),
         examples: Vec::new(),
     };
-    Arc::new(Version::compile(stored).unwrap())
+    Arc::new(Version::compile(stored, &crate::content::Standing::default()).unwrap())
 }
 
 #[test]

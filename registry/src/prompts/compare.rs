@@ -7,11 +7,10 @@ use super::drafts::Draft;
 use super::impact::Interface;
 use super::versions::{self, StoredVersion};
 use crate::Registry;
-use crate::content::{Content, Included};
+use crate::content::Content;
 use crate::db::Result;
 use crate::diff::{Diff, Side};
 use crate::roles::Who;
-use crate::template::Template;
 
 /// What to compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +49,6 @@ impl Stand {
         match self {
             Self::Version(version) => &version.content,
             Self::Draft(draft) => &draft.content,
-        }
-    }
-
-    fn included(&self) -> Option<&Included> {
-        match self {
-            Self::Version(version) => Some(&version.included),
-            Self::Draft(_) => None,
         }
     }
 
@@ -99,9 +91,13 @@ impl Registry {
 
     /// What callers can put into it; none when its templates do not hold.
     async fn interface(&self, project: &str, stand: &Stand) -> Result<Option<Interface>> {
-        let template = match stand.included() {
-            Some(included) => Template::including(stand.content(), included).ok(),
-            None => self.check(project, stand.content()).await?.template,
+        let template = match stand {
+            Stand::Version(version) => {
+                let mut tx = self.db().reading().await?;
+                let compiled = version.compile_now(&mut tx).await;
+                tx.end(compiled).await?.ok()
+            }
+            Stand::Draft(draft) => self.check(project, &draft.content).await?.template,
         };
         Ok(template.map(|template| Interface::of(stand.content(), template.variables())))
     }

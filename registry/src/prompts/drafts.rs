@@ -1,7 +1,8 @@
 //! Drafts: one working copy to a prompt and owner, changed at will and published as a version.
 //!
 //! A draft may hold templates that do not compile: it is saved while it is written. It makes no revision of the
-//! registry, since no node serves calls by it.
+//! registry, since no node serves calls by it, and leaves nothing in the audit: it is saved every few words, nobody but
+//! its owner reads it, and what becomes of it is noted when it is published.
 
 use std::sync::Arc;
 
@@ -83,14 +84,14 @@ struct Keeping {
     content: String,
     metadata: String,
     examples: String,
-    owner: Arc<str>,
+    who: Who,
     now: Time,
 }
 
 struct Discarding {
     project: Arc<str>,
     name: PromptName,
-    owner: Arc<str>,
+    who: Who,
     expected_revision: Option<i64>,
 }
 
@@ -130,7 +131,7 @@ impl Registry {
             metadata: limits::json_column("metadata", &new.metadata, limits::METADATA_BYTES)?,
             examples: limits::json_column("examples", &new.examples, limits::EXAMPLES_BYTES)?,
             new,
-            owner: Arc::clone(&who.owner),
+            who: who.clone(),
             now: self.clock().now(),
         };
         self.chore(keeping, |tx, keeping| Box::pin(keep(tx, keeping))).await
@@ -145,17 +146,18 @@ impl Registry {
         who: &Who,
     ) -> Result<()> {
         who.require(Permission::WritePrompts)?;
-        let owner = Arc::clone(&who.owner);
-        let it = Discarding { project: project.into(), name: name.clone(), owner, expected_revision };
+        let it =
+            Discarding { project: project.into(), name: name.clone(), who: who.clone(), expected_revision };
         self.chore(it, |tx, it| Box::pin(discard(tx, it))).await
     }
 }
 
 async fn keep(tx: &mut Tx, it: &Keeping) -> Result<Draft> {
     let prompt = catalogue::get(tx, &it.project, &it.name).await?;
+    may_write(&prompt, &it.who)?;
     prompt.writable()?;
     check_kind(&prompt, PromptKind::of(&it.new.content))?;
-    let before = find(tx, &prompt, &it.owner).await?;
+    let before = find(tx, &prompt, &it.who.owner).await?;
     expect(&it.name, it.new.expected_revision, before.as_ref())?;
     let latest = prompt.latest.unwrap_or(0);
     let parent = it.new.parent.or(before.as_ref().map(|before| before.parent)).unwrap_or(latest);
@@ -167,7 +169,7 @@ async fn keep(tx: &mut Tx, it: &Keeping) -> Result<Draft> {
     let revision = before.as_ref().map_or(0, |before| before.revision + 1).max(it.now.micros());
     let expected = before.as_ref().map_or(0, |before| before.revision);
     let draft = Draft {
-        owner: it.owner.to_string(),
+        owner: it.who.owner.to_string(),
         parent,
         content: it.new.content.clone(),
         commit_message: it.new.commit_message.clone(),
@@ -194,7 +196,7 @@ async fn write(tx: &mut Tx, prompt: &Prompt, draft: &Draft, it: &Keeping, expect
                WHERE draft.revision = $12";
     let values = args![
         prompt.id.to_string(),
-        &*it.owner,
+        &*it.who.owner,
         draft.parent,
         &*it.content,
         draft.commit_message.as_deref(),
@@ -211,11 +213,19 @@ async fn write(tx: &mut Tx, prompt: &Prompt, draft: &Draft, it: &Keeping, expect
 
 async fn discard(tx: &mut Tx, it: &Discarding) -> Result<()> {
     let prompt = catalogue::get(tx, &it.project, &it.name).await?;
-    let Some(before) = find(tx, &prompt, &it.owner).await? else {
-        return Err(no_draft(&it.name, &it.owner));
+    may_write(&prompt, &it.who)?;
+    let owner = &it.who.owner;
+    let Some(before) = find(tx, &prompt, owner).await? else {
+        return Err(no_draft(&it.name, owner));
     };
     expect(&it.name, it.expected_revision, Some(&before))?;
-    take(tx, &prompt, &it.owner, before.revision).await
+    take(tx, &prompt, owner, before.revision).await
+}
+
+/// Drafts leave nothing in the audit, so they ask here what is asked there of every change.
+fn may_write(prompt: &Prompt, who: &Who) -> Result<()> {
+    who.reach(&prompt.project)?;
+    who.may_change(prompt.name.as_str())
 }
 
 /// Takes a draft away; refused when it was changed since it was read.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use vocab::Impact;
 
 use crate::content::{Content, Item, PromptBody, Variable, VariableKind};
-use crate::template::TemplateVariable;
+use crate::template::{TemplateVariable, references};
 
 /// One difference and how much it matters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +68,7 @@ impl Assessment {
         let mut reasons = Reasons::default();
         compare_variables(before, after, &mut reasons);
         compare_body(&old.body, &new.body, &mut reasons);
+        compare_includes(old, new, &mut reasons);
         compare_tools(old, new, &mut reasons);
         compare_settings(old, new, &mut reasons);
         let mut reasons = reasons.0;
@@ -148,6 +149,22 @@ fn compare_body(old: &PromptBody, new: &PromptBody, reasons: &mut Reasons) {
     if old_places == new_places && old_roles == new_roles && old != new {
         reasons.patch("wording changed");
     }
+}
+
+/// Snippets that stayed, in another version or by another label. What that brings is compared as if it stood there.
+fn compare_includes(old: &Content, new: &Content, reasons: &mut Reasons) {
+    let (before, after) = (references(old), references(new));
+    for reference in after.iter().filter(|reference| !before.contains(reference)) {
+        let name = prompt_of(reference);
+        let was = before.iter().find(|was| prompt_of(was) == name && !after.contains(was));
+        if let Some(was) = was {
+            reasons.patch(format!("`{was}` became `{reference}`"));
+        }
+    }
+}
+
+fn prompt_of(reference: &str) -> &str {
+    reference.split_once('@').map_or(reference, |(name, _)| name)
 }
 
 fn placeholders(body: &PromptBody) -> BTreeSet<&str> {

@@ -9,7 +9,7 @@ use vocab::{LabelName, PromptRef, Selector};
 
 use super::versions::{self, Version};
 use super::{Prompt, versions::StoredVersion};
-use crate::content::Alias;
+use crate::content::{Alias, Standing};
 use crate::error::BoxError;
 use crate::snapshot::{Entry, Snapshot};
 use crate::{Registry, StoreError};
@@ -49,6 +49,9 @@ pub enum ResolveError {
     /// The version is there but cannot be compiled by this build.
     #[error("{0}")]
     Broken(String),
+    /// The version does not hold with what the labels it includes point at now.
+    #[error("{0}")]
+    Unsettled(String),
     /// The database did not answer.
     #[error("the registry database cannot be used right now: try again, or call by a label")]
     Unavailable(#[source] BoxError),
@@ -81,18 +84,21 @@ impl Registry {
     async fn fetch(&self, wanted: Wanted) -> Result<Resolved, ResolveError> {
         let Wanted { entry, selector, label } = wanted;
         let prompt = Arc::clone(&entry.prompt);
-        if let Some(version) = self.versions().get(&prompt, &selector) {
-            return Ok(Resolved { prompt, version, label });
+        let known = self.versions().get(&prompt, &selector);
+        if let Some(version) = known.as_ref().filter(|version| self.snapshot().bears_out(version)) {
+            return Ok(Resolved { prompt, version: Arc::clone(version), label });
         }
         let served = match &selector {
             Selector::Number(number) => entry.served(*number),
             Selector::SemVer(_) | Selector::Digest(_) | Selector::Label(_) | Selector::Latest => None,
         };
-        let stored = match served {
-            Some(served) => served.read().map_err(|error| unreadable(&prompt, &error))?,
-            None => self.find_stored(&prompt, &selector).await?,
+        let stored = match (known, served) {
+            (Some(outdated), _) => outdated.stored.clone(),
+            (None, Some(served)) => served.read().map_err(|error| unreadable(&prompt, &error))?,
+            (None, None) => self.find_stored(&prompt, &selector).await?,
         };
-        let version = compile(&prompt, stored)?;
+        let standing = self.snapshot().standing_for(&stored).map_err(|error| unreadable(&prompt, &error))?;
+        let version = compile(&prompt, stored, &standing)?;
         self.versions().put(&prompt, selector, &version);
         if let Some(served) = served {
             served.remember(&version);
@@ -138,7 +144,7 @@ fn look_up(snapshot: &Snapshot, project: &str, reference: &PromptRef) -> Result<
         // Versions of one content share a digest, and the newest of them need not be one that serves.
         Some(selector @ Selector::Digest(_)) => return Ok(stored(entry, selector.clone(), None)),
     };
-    let Some(version) = entry.version(number) else {
+    let Some(version) = entry.version(number).filter(|version| snapshot.bears_out(version)) else {
         return Ok(stored(entry, Selector::Number(number), label));
     };
     Ok(Found::Served(Resolved { prompt: Arc::clone(prompt), version, label }))
@@ -177,13 +183,23 @@ fn map_foreign(prompt: &Prompt, reference: &PromptRef) -> Result<Option<Selector
     }
 }
 
-fn compile(prompt: &Prompt, stored: StoredVersion) -> Result<Arc<Version>, ResolveError> {
+fn compile(
+    prompt: &Prompt,
+    stored: StoredVersion,
+    standing: &Standing,
+) -> Result<Arc<Version>, ResolveError> {
     let number = stored.number;
-    match Version::compile(stored) {
+    match Version::compile(stored, standing) {
         Ok(version) => Ok(Arc::new(version)),
         Err(problems) => {
             let problem = problems.first().map(ToString::to_string).unwrap_or_default();
             let name = &prompt.name;
+            if standing.is_asked() {
+                return Err(ResolveError::Unsettled(format!(
+                    "version {number} of prompt `{name}` does not hold with what it includes by label now ({problem}): \
+                     move that label back, or publish a version that pins it"
+                )));
+            }
             Err(ResolveError::Broken(format!(
                 "version {number} of prompt `{name}` does not compile any more ({problem}): publish a corrected one"
             )))

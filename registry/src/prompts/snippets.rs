@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use vocab::{Id, LabelName, Page, PromptName, PromptRef, Selector};
+use vocab::{LabelName, Page, PromptName, PromptRef, Selector};
 
-use super::versions::{self, BY_NUMBER, BY_SEMVER};
-use super::{Prompt, catalogue};
-use crate::content::{Content, DEPTH, Included, Item, Snippet};
+use super::versions::{self, BY_NUMBER, BY_SEMVER, StoredVersion, limits};
+use super::{Prompt, catalogue, floats};
+use crate::content::{Content, DEPTH, Float, Floating, Included, Item, Snippet, Standing};
 use crate::db::{Result, Row, Tx, Writing, args};
 use crate::paging::Paging;
 use crate::template::{Problem, Template, references, with_references};
@@ -16,11 +16,27 @@ use crate::{Registry, StoreError};
 /// The most snippets one content names itself.
 const SNIPPETS: usize = 100;
 
-/// A content with what it includes: every reference is pinned to a version.
-#[derive(Clone, Debug)]
+/// A content with what it includes: every reference is pinned to a version, or floats with a label.
+#[derive(Debug)]
 pub(crate) struct Gathered {
     pub(crate) content: Content,
     pub(crate) included: Included,
+    pub(crate) floating: Floating,
+    /// What floats, as it stands now.
+    pub(crate) standing: Standing,
+}
+
+impl Gathered {
+    /// A content that includes nothing.
+    pub(crate) fn alone(content: Content) -> Self {
+        let (included, floating) = (Included::new(), Floating::new());
+        Self { content, included, floating, standing: Standing::default() }
+    }
+
+    /// The templates, as they hold now.
+    pub(crate) fn compile(&self) -> std::result::Result<Template, Vec<Problem>> {
+        floats::compile(&self.content, (&self.included, &self.floating), &self.standing)
+    }
 }
 
 /// What a check of a content found.
@@ -41,8 +57,10 @@ pub struct UsedBy {
     pub version: u32,
     /// How it names what it includes.
     pub reference: String,
-    /// The version it includes.
-    pub includes_version: u32,
+    /// The version it includes; of a label, the one that serves now.
+    pub includes_version: Option<u32>,
+    /// The label it includes, whatever that points at; none when it is pinned.
+    pub includes_label: Option<LabelName>,
     /// The labels that point at it now.
     pub labels: Vec<LabelName>,
     /// Whether it is its prompt's highest version.
@@ -69,7 +87,7 @@ impl Registry {
             }
             Err(other) => return Err(other),
         };
-        Ok(match Template::including(&gathered.content, &gathered.included) {
+        Ok(match gathered.compile() {
             Ok(template) => Trial { template: Some(template), problems: Vec::new() },
             Err(problems) => Trial { template: None, problems },
         })
@@ -78,7 +96,7 @@ impl Registry {
     /// A content with all that it includes, as it would be pinned now.
     pub(crate) async fn gather(&self, project: &str, content: &Content) -> Result<Gathered> {
         if references(content).is_empty() {
-            return Ok(Gathered { content: content.clone(), included: Included::new() });
+            return Ok(Gathered::alone(content.clone()));
         }
         let mut tx = self.db().reading().await?;
         gather(&mut tx, project, content).await
@@ -92,12 +110,14 @@ impl Registry {
         filter: UsedByFilter,
         paging: &Paging,
     ) -> Result<Page<UsedBy>> {
-        const PAGE: &str = "SELECT p.name, p.latest, i.version, i.reference, i.snippet_version,
+        const PAGE: &str = "SELECT p.name, p.latest, i.version, i.reference, i.label,
+                                   COALESCE(i.snippet_version, s.version) AS included_version,
                                    (SELECT string_agg(l.label, ',') FROM label l
                                     WHERE l.prompt_id = i.prompt_id AND l.version = i.version) AS labels
                             FROM version_include i JOIN prompt p ON p.id = i.prompt_id
+                            LEFT JOIN label s ON s.prompt_id = i.snippet_id AND s.label = i.label
                             WHERE i.snippet_id = $1 AND p.archived_us IS NULL
-                              AND ($2 IS NULL OR i.snippet_version = $2)
+                              AND ($2 IS NULL OR COALESCE(i.snippet_version, s.version) = $2)
                               AND ($3 = 1 OR i.version = p.latest OR EXISTS
                                    (SELECT 1 FROM label l WHERE l.prompt_id = i.prompt_id AND l.version = i.version))
                               AND (p.name, i.version, i.reference) > ($4, $5, $6)
@@ -156,7 +176,8 @@ fn read(row: &Row) -> Result<UsedBy> {
         prompt: row.parsed("name")?,
         version,
         reference: row.text("reference")?,
-        includes_version: row.number("snippet_version")?,
+        includes_version: row.maybe_number("included_version")?,
+        includes_label: row.maybe_parsed("label")?,
         labels,
         is_latest: row.number("latest")? == version,
     })
@@ -169,7 +190,7 @@ pub(crate) async fn gather(tx: &mut Tx, project: &str, content: &Content) -> Res
         let message = format!("it includes {} snippets: the limit is {SNIPPETS}", named.len());
         return Err(StoreError::invalid("messages", message));
     }
-    let (mut pins, mut included) = (BTreeMap::new(), Included::new());
+    let (mut pins, mut included, mut floating) = (BTreeMap::new(), Included::new(), Floating::new());
     for reference in named {
         let refuse = |why: String| {
             StoreError::invalid(
@@ -183,10 +204,19 @@ pub(crate) async fn gather(tx: &mut Tx, project: &str, content: &Content) -> Res
         if prompt.is_archived() {
             return Err(refuse(format!("prompt `{}` is archived", prompt.name)));
         }
-        let row = find(tx, &prompt, parsed.selector.as_ref(), content, &reference).await?.map_err(refuse)?;
-        let stored = versions::read(&row)?;
-        let (version, content, deeper) = (stored.number, stored.content, stored.included);
-        let snippet = Snippet { prompt: prompt.id, version, content, included: deeper };
+        if let Some(Selector::Label(label)) = &parsed.selector {
+            if !prompt.labels.contains_key(label) {
+                let name = &prompt.name;
+                return Err(refuse(format!("`{name}` has no label `{label}`: put it on a version first")));
+            }
+            let floated = format!("{}@{label}", prompt.name);
+            floating.insert(floated.clone(), Float { prompt: prompt.id, label: label.clone() });
+            pins.insert(reference, floated);
+            continue;
+        }
+        let row = find(tx, &prompt, parsed.selector.as_ref()).await?.map_err(refuse)?;
+        let snippet = Snippet::of(prompt.id, versions::read(&row)?);
+        let version = snippet.version;
         if snippet.depth() > DEPTH {
             return Err(refuse(format!("it goes more than {DEPTH} snippets deep")));
         }
@@ -194,7 +224,8 @@ pub(crate) async fn gather(tx: &mut Tx, project: &str, content: &Content) -> Res
         included.insert(pinned.clone(), snippet);
         pins.insert(reference, pinned);
     }
-    Ok(Gathered { content: with_references(content, &pins), included })
+    let standing = floats::standing(tx, (&included, &floating), None).await?;
+    Ok(Gathered { content: with_references(content, &pins), included, floating, standing })
 }
 
 /// The version a reference pins, or why there is none.
@@ -202,8 +233,6 @@ async fn find(
     tx: &mut Tx,
     prompt: &Prompt,
     selector: Option<&Selector>,
-    content: &Content,
-    reference: &str,
 ) -> Result<std::result::Result<Row, String>> {
     let (id, name) = (prompt.id.to_string(), &prompt.name);
     let number = match selector {
@@ -220,15 +249,9 @@ async fn find(
             let row = tx.maybe(BY_SEMVER, values).await?;
             return Ok(row.ok_or_else(|| format!("`{name}` has no version `{semver}`")));
         }
-        Some(Selector::Label(_)) => {
-            let field = field(content, reference).into();
-            let message = format!(
-                "`{reference}`: including by a label is not supported yet: leave `@…` out for what `production` \
-                 serves now, or pin a version, `{name}@1`"
-            );
-            return Err(StoreError::NotSupported { field, message });
+        Some(Selector::Label(_) | Selector::Digest(_)) => {
+            return Ok(Err(format!("pin a version by its number, `{name}@1`")));
         }
-        Some(Selector::Digest(_)) => return Ok(Err(format!("pin a version by its number, `{name}@1`"))),
     };
     let row = tx.maybe(BY_NUMBER, args![id, number]).await?;
     Ok(row.ok_or_else(|| format!("`{name}` has no version `{number}`")))
@@ -245,8 +268,11 @@ fn field(content: &Content, reference: &str) -> String {
 }
 
 /// Refuses a prompt that would include itself, whatever the version.
-pub(super) fn check_cycle(prompt: &Prompt, included: &Included) -> Result<()> {
-    let Some((reference, _)) = included.iter().find(|(_, snippet)| snippet.holds(prompt.id)) else {
+pub(super) fn check_cycle(prompt: &Prompt, gathered: &Gathered) -> Result<()> {
+    let parts = (&gathered.included, &gathered.floating);
+    // What cannot be settled is told as a problem of the template.
+    let Ok(settled) = gathered.standing.settle(parts, limits::INCLUDED_BYTES) else { return Ok(()) };
+    let Some((reference, _)) = settled.iter().find(|(_, snippet)| snippet.holds(prompt.id)) else {
         return Ok(());
     };
     let message =
@@ -255,23 +281,19 @@ pub(super) fn check_cycle(prompt: &Prompt, included: &Included) -> Result<()> {
 }
 
 /// Notes what a version includes itself.
-pub(super) async fn note(
-    writing: &mut Writing,
-    prompt: &Prompt,
-    version: u32,
-    included: &Included,
-) -> Result<()> {
-    let sql = "INSERT INTO version_include (prompt_id, version, reference, snippet_id, snippet_version)
-               VALUES ($1, $2, $3, $4, $5)";
-    for (reference, snippet) in included {
-        let snippet_id: Id<vocab::id::Prompt> = snippet.prompt;
-        let values = args![
-            prompt.id.to_string(),
-            version,
-            reference.as_str(),
-            snippet_id.to_string(),
-            snippet.version
-        ];
+pub(super) async fn note(writing: &mut Writing, prompt: &Prompt, it: &StoredVersion) -> Result<()> {
+    let sql =
+        "INSERT INTO version_include (prompt_id, version, reference, snippet_id, snippet_version, label)
+               VALUES ($1, $2, $3, $4, $5, $6)";
+    let id = prompt.id.to_string();
+    for (reference, snippet) in &it.included {
+        let (of, version) = (snippet.prompt.to_string(), snippet.version);
+        let values = args![&*id, it.number, reference.as_str(), of, version, None::<&str>];
+        writing.tx.run(sql, values).await?;
+    }
+    for (reference, float) in &it.floating {
+        let (of, label) = (float.prompt.to_string(), float.label.as_str());
+        let values = args![&*id, it.number, reference.as_str(), of, None::<i64>, label];
         writing.tx.run(sql, values).await?;
     }
     Ok(())

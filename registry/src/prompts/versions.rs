@@ -13,8 +13,8 @@ use vocab::{Impact, LabelName, Page, PromptName, Selector, SemVer, Time};
 
 use super::Prompt;
 use super::impact::Reason;
-use crate::content::{Content, Included};
-use crate::db::{Db, Result, Row, args};
+use crate::content::{Content, Float, Floating, Included, Standing};
+use crate::db::{Db, Result, Row, args, to_json};
 use crate::paging::Paging;
 use crate::template::{Problem, Template};
 use crate::{Registry, StoreError, canonical};
@@ -47,6 +47,9 @@ pub struct StoredVersion {
     /// The versions of other prompts it includes, with all that they include.
     #[serde(skip_serializing_if = "Included::is_empty")]
     pub included: Included,
+    /// The labels of other prompts that it includes, whatever they point at.
+    #[serde(skip_serializing_if = "Floating::is_empty")]
+    pub floating: Floating,
     /// Free facts, not part of the digest.
     pub metadata: Map<String, Value>,
     /// Cases to try it with, kept as written.
@@ -60,14 +63,31 @@ pub struct Version {
     pub stored: StoredVersion,
     /// The texts, compiled.
     pub template: Template,
+    floats: Box<[(Float, u32)]>,
+    /// How large it is as JSON, with what it includes.
+    pub(crate) bytes: usize,
     used: AtomicBool,
 }
 
 impl Version {
-    /// Compiles a stored version.
-    pub fn compile(stored: StoredVersion) -> std::result::Result<Self, Vec<Problem>> {
-        let template = Template::including(&stored.content, &stored.included)?;
-        Ok(Self { stored, template, used: AtomicBool::new(false) })
+    /// Compiles a stored version with what it includes as that stands.
+    pub(crate) fn compile(
+        stored: StoredVersion,
+        standing: &Standing,
+    ) -> std::result::Result<Self, Vec<Problem>> {
+        let parts = (&stored.included, &stored.floating);
+        let settled = standing
+            .settle(parts, limits::INCLUDED_BYTES)
+            .map_err(|why| vec![Problem::general(None, why)])?;
+        let template = Template::including(&stored.content, &settled)?;
+        let floats = standing.versions().map(|(float, version)| (float.clone(), version)).collect();
+        let bytes = to_json(&(&stored.content, &settled)).map_or(usize::MAX, |json| json.len());
+        Ok(Self { stored, template, floats, bytes, used: AtomicBool::new(false) })
+    }
+
+    /// The labels that float in it, with the versions they pointed at when it was compiled.
+    pub(crate) fn floats(&self) -> &[(Float, u32)] {
+        &self.floats
     }
 
     /// Notes that it was called, so that it stays in memory.
@@ -145,7 +165,7 @@ pub struct Published {
 macro_rules! columns {
     () => {
         "v.number, v.digest, v.major, v.minor, v.patch, v.impact, v.impact_reasons, v.parent, v.author, \
-         v.commit_message, v.content, v.included, v.metadata, v.examples, v.created_us"
+         v.commit_message, v.content, v.included, v.floating, v.metadata, v.examples, v.created_us"
     };
 }
 pub(crate) use columns;
@@ -253,6 +273,7 @@ pub(crate) fn read(row: &Row) -> Result<StoredVersion> {
         created_at: row.time("created_us")?,
         content: serde_json::from_value(content).map_err(StoreError::unreadable)?,
         included: row.json("included")?,
+        floating: row.json("floating")?,
         metadata: row.json("metadata")?,
         examples: row.json("examples")?,
     })

@@ -65,7 +65,7 @@ pub fn with_references(content: &Content, instead: &BTreeMap<String, String>) ->
 }
 
 /// Shows every text that is a template, and puts what it is told instead of it.
-fn rewrite(body: &mut PromptBody, with: &mut dyn FnMut(&str) -> Option<String>) {
+pub(super) fn rewrite(body: &mut PromptBody, with: &mut dyn FnMut(&str) -> Option<String>) {
     let mut put = |text: &mut String| {
         if let Some(new) = with(text) {
             *text = new;
@@ -117,7 +117,7 @@ pub(super) fn admit(engine: Engine, included: &Included, compiler: &mut Compiler
 }
 
 /// The text of a snippet as jinja, whatever its own engine.
-fn source_of(reference: &str, snippet: &Snippet) -> Result<String, String> {
+pub(super) fn source_of(reference: &str, snippet: &Snippet) -> Result<String, String> {
     let PromptBody::Text(text) = &snippet.content.body else {
         return Err(format!(
             "`{reference}` is a chat prompt: include it as a message, `{{\"include\": \"{reference}\"}}`"

@@ -43,6 +43,16 @@ const RESERVED: [&str; 16] = [
     "self", "super",
 ];
 
+/// What keeps the names that a page sets within it, where it is included.
+const ENCLOSING: (&str, &str) = ("{% with %}", "{% endwith %}");
+
+/// A page as it stands inside another: what it sets and trims stays within it, and so does the line end it is cut by.
+pub(super) fn enclosed(page: &str) -> String {
+    let page = page.strip_suffix('\n').unwrap_or(page);
+    let page = page.strip_suffix('\r').unwrap_or(page);
+    format!("{}{page}{}", ENCLOSING.0, ENCLOSING.1)
+}
+
 /// Whether a variable may have this name.
 pub(super) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -125,6 +135,7 @@ impl Library {
             format!("`{reference}` cannot stand here: {first}")
         };
         let reading = reading::read(&source, &self.snippets).map_err(|flaws| told(&flaws))?;
+        let source = if reading.sets { enclosed(&source) } else { source };
         let added = self.environment.add_template_owned(reference.to_owned(), source);
         added.map_err(|error| told(&[failure::flaw(&error)]))?;
         Ok(reading)
@@ -195,12 +206,17 @@ impl Session<'_> {
         // A page that is included fails under its own name.
         let name = error.name().unwrap_or(&page.name);
         let source = self.environment.get_template(name).map(|template| template.source().to_owned());
+        let mut source = source.unwrap_or_default();
         let mut flaw = failure::flaw(error);
+        if name != page.name && source.starts_with(ENCLOSING.0) {
+            source.drain(..ENCLOSING.0.len());
+            flaw.offset = flaw.offset.saturating_sub(ENCLOSING.0.len());
+        }
         let within = if name == page.name { page.within.as_deref() } else { Some(name) };
         if let Some(reference) = within {
             flaw.message = format!("in `{reference}`: {}", flaw.message);
         }
-        page.spot.failure(&source.unwrap_or_default(), &flaw)
+        page.spot.failure(&source, &flaw)
     }
 
     fn knows(&self, name: &str) -> bool {

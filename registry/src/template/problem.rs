@@ -64,7 +64,7 @@ fn line_and_column(text: &str, offset: usize) -> (u32, u32) {
 
 impl Problem {
     /// A problem that is not about a place in a text.
-    pub(super) fn general(item: Option<usize>, message: impl Into<String>) -> Self {
+    pub(crate) fn general(item: Option<usize>, message: impl Into<String>) -> Self {
         Self { item, line: 0, column: 0, message: message.into() }
     }
 }

@@ -89,11 +89,7 @@ pub(crate) async fn what_cannot_be_included_is_refused_by_its_place(it: Bench) {
         (json!({"messages": [{"include": "chat"}]}), "messages[0].include", "has no label `production`"),
         (json!({"messages": [{"include": "chat@9"}]}), "messages[0].include", "has no version `9`"),
         (json!({"messages": [{"include": "a b@@1"}]}), "messages[0].include", "cannot be included"),
-        (
-            json!({"messages": [{"include": "chat@staging"}]}),
-            "messages[0].include",
-            "by a label is not supported yet",
-        ),
+        (json!({"messages": [{"include": "chat@staging"}]}), "messages[0].include", "has no label `staging`"),
         (json!({"engine": "jinja", "text": "{% include 'nobody@1' %}"}), "text", "no prompt `nobody`"),
     ];
     for (wrong, field, says) in cases {
@@ -173,7 +169,7 @@ pub(crate) async fn users_of_a_prompt_are_listed(it: Bench) {
     assert_eq!(places, expected.map(|(name, version, latest)| (name.to_owned(), version, latest)));
     assert_eq!(
         (served[0].labels.len(), &*served[0].reference, served[0].includes_version),
-        (1, "snippets/tone@1", 1)
+        (1, "snippets/tone@1", Some(1))
     );
     assert_eq!(list(UsedByFilter { all: true, ..UsedByFilter::default() }, 4).await.len(), 6);
     assert!(list(UsedByFilter { version: Some(2), all: true }, 4).await.is_empty());
@@ -186,6 +182,8 @@ pub(crate) async fn an_include_counts_as_what_it_brings(it: Bench) {
     let next = publish(&it, "a", json!({"messages": [{"include": "snippets/tone"}]})).await.version;
     assert_eq!(next.impact, Some(Impact::Major));
     assert_eq!(next.impact_reasons[0].reason, "required variable `how` added");
+    let became = "`snippets/tone@1` became `snippets/tone@2`";
+    assert!(next.impact_reasons.iter().any(|it| it.reason == became), "{:?}", next.impact_reasons);
 }
 
 pub(crate) async fn a_draft_is_tried_with_what_it_includes(it: Bench) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use registry::content::{Content, DEPTH, Included, Snippet};
+use registry::content::{Content, DEPTH, Floating, Included, Snippet};
 use registry::files::{self, PromptFile};
 use registry::template::references;
 use vocab::{Id, PromptName, PromptRef, Time};
@@ -51,6 +51,7 @@ impl Folder {
                 version: 0,
                 content: file.content.clone(),
                 included: self.included_within(&file.content, depth - 1),
+                floating: Floating::new(),
             };
             included.insert(reference, snippet);
         }

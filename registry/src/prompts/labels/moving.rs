@@ -12,7 +12,7 @@ use crate::StoreError;
 use crate::audit;
 use crate::db::{Result, Writing, args};
 use crate::prompts::versions::no_version;
-use crate::prompts::{Prompt, catalogue};
+use crate::prompts::{Prompt, catalogue, floats};
 use crate::roles::{Who, may_serve};
 
 pub(super) async fn put(writing: &mut Writing, task: &Task) -> Result<Label> {
@@ -33,6 +33,7 @@ pub(super) async fn remove(writing: &mut Writing, task: &Task) -> Result<()> {
     let label = &task.change.label;
     let now = standing(writing, &prompt, label).await?.ok_or_else(|| no_label(&prompt, label))?;
     expect(&prompt, task, Some(&now))?;
+    floats::check_removal(writing, &prompt, label).await?;
     let sql = "DELETE FROM label WHERE prompt_id = $1 AND label = $2";
     writing.tx.run(sql, args![prompt.id.to_string(), label.as_str()]).await?;
     let head = head(writing, &prompt, label).await?.ok_or_else(|| StoreError::unreadable("label_move"))?;
@@ -220,6 +221,7 @@ async fn point(
     (label, version): (&LabelName, u32),
     note: &Note<'_>,
 ) -> Result<Label> {
+    floats::check_move(writing, prompt, (label, version), note.who).await?;
     let sql = "INSERT INTO label (prompt_id, label, version, moved_by, moved_us) VALUES ($1, $2, $3, $4, $5)
                ON CONFLICT (prompt_id, label) DO UPDATE SET version = excluded.version,
                    moved_by = excluded.moved_by, moved_us = excluded.moved_us

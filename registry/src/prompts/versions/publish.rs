@@ -11,7 +11,7 @@ use super::limits::{
 };
 use super::{BY_NUMBER, NewVersion, Published, StoredVersion, read};
 use crate::audit::{self, Entry};
-use crate::content::{Content, Included};
+use crate::content::{Content, Floating, Included};
 use crate::db::{Result, Writing, args, to_json};
 use crate::prompts::change::{self, Creation};
 use crate::prompts::impact::{Assessment, Interface, Reason};
@@ -19,7 +19,7 @@ use crate::prompts::labels::{LABELS, Note, place};
 use crate::prompts::names::check_text;
 use crate::prompts::snippets::{self, Gathered};
 use crate::prompts::{NewPrompt, Prompt, PromptKind, catalogue, drafts};
-use crate::roles::{Permission, Who};
+use crate::roles::{Permission, Who, may_serve};
 use crate::template::{Template, references};
 use crate::{Registry, StoreError, canonical, examples};
 
@@ -103,22 +103,35 @@ impl Registry {
 struct Prepared {
     content: Content,
     included: Included,
+    floating: Floating,
     interface: Interface,
     digest: String,
     content_json: String,
     included_json: String,
+    floating_json: String,
 }
 
 impl Prepared {
     fn of(gathered: Gathered) -> Result<Self> {
-        let Gathered { content, included } = gathered;
+        let template = gathered.compile();
+        let Gathered { content, included, floating, .. } = gathered;
         let content_json = json_column("content", &content, CONTENT_BYTES)?;
         let included_json = json_column("included", &included, INCLUDED_BYTES)?;
-        let template = Template::including(&content, &included).map_err(StoreError::Template)?;
+        let floating_json = json_column("floating", &floating, INCLUDED_BYTES)?;
+        let template = template.map_err(StoreError::Template)?;
         let value: Value = serde_json::from_str(&content_json).map_err(StoreError::unreadable)?;
         let interface = Interface::of(&content, template.variables());
         let digest = canonical::digest(&value);
-        Ok(Self { content, included, interface, digest, content_json, included_json })
+        Ok(Self {
+            content,
+            included,
+            floating,
+            interface,
+            digest,
+            content_json,
+            included_json,
+            floating_json,
+        })
     }
 }
 
@@ -131,7 +144,7 @@ impl Checked {
         let metadata = json_column("metadata", &new.metadata, METADATA_BYTES)?;
         let examples_json = json_column("examples", &new.examples, EXAMPLES_BYTES)?;
         examples::read(&new.examples).map_err(|why| StoreError::invalid("examples", why))?;
-        let alone = Gathered { content: new.content.clone(), included: Included::new() };
+        let alone = Gathered::alone(new.content.clone());
         let prepared = references(&new.content).is_empty().then(|| Prepared::of(alone)).transpose()?;
         Ok(Self {
             project: project.into(),
@@ -152,7 +165,10 @@ impl Checked {
             return Ok(prepared.clone());
         }
         let gathered = snippets::gather(&mut writing.tx, &self.project, &self.new.content).await?;
-        snippets::check_cycle(prompt, &gathered.included)?;
+        snippets::check_cycle(prompt, &gathered)?;
+        for float in gathered.floating.values() {
+            may_serve(&float.label, gathered.standing.version(float), &self.who)?;
+        }
         Prepared::of(gathered)
     }
 
@@ -246,7 +262,10 @@ async fn insert(
     prompt: &Prompt,
     parent: Option<&StoredVersion>,
 ) -> Result<StoredVersion> {
-    let assessment = parent.map(|parent| assess(parent, checked, prepared)).transpose()?;
+    let assessment = match parent {
+        Some(parent) => Some(assess(writing, parent, (checked, prepared)).await?),
+        None => None,
+    };
     let (impact, impact_reasons) = assessment.map(|it| (it.impact, it.reasons)).unzip();
     let version = StoredVersion {
         number: parent.map_or(1, |parent| parent.number + 1),
@@ -260,11 +279,12 @@ async fn insert(
         created_at: checked.now,
         content: prepared.content.clone(),
         included: prepared.included.clone(),
+        floating: prepared.floating.clone(),
         metadata: checked.new.metadata.clone(),
         examples: checked.new.examples.clone(),
     };
     write(writing, (checked, prepared), prompt, &version).await?;
-    snippets::note(writing, prompt, version.number, &version.included).await?;
+    snippets::note(writing, prompt, &version).await?;
     let sql = "UPDATE prompt SET latest = $2, kind = $3, updated_us = $4, revision = $5 WHERE id = $1";
     let kind = PromptKind::of(&version.content).as_str();
     let values = args![prompt.id.to_string(), version.number, kind, checked.now.micros(), writing.revision];
@@ -296,9 +316,9 @@ async fn write(
     it: &StoredVersion,
 ) -> Result<()> {
     let sql = "INSERT INTO version (prompt_id, number, digest, major, minor, patch, impact, impact_reasons,
-                                    parent, author, commit_message, content, included, metadata, examples,
-                                    created_us)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+                                    parent, author, commit_message, content, included, floating, metadata,
+                                    examples, created_us)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
     let id = prompt.id.to_string();
     let values = args![
         id,
@@ -314,6 +334,7 @@ async fn write(
         it.commit_message.as_deref(),
         &*prepared.content_json,
         &*prepared.included_json,
+        &*prepared.floating_json,
         &*checked.metadata,
         &*checked.examples,
         it.created_at.micros()
@@ -323,9 +344,13 @@ async fn write(
 }
 
 /// What changed since the parent, raised to what the author says.
-fn assess(parent: &StoredVersion, checked: &Checked, prepared: &Prepared) -> Result<Assessment> {
+async fn assess(
+    writing: &mut Writing,
+    parent: &StoredVersion,
+    (checked, prepared): (&Checked, &Prepared),
+) -> Result<Assessment> {
     // A parent that a newer build no longer compiles is compared by what it declares.
-    let template = Template::including(&parent.content, &parent.included);
+    let template = parent.compile_now(&mut writing.tx).await?;
     let variables = template.as_ref().map(Template::variables).unwrap_or_default();
     let before = Interface::of(&parent.content, variables);
     let mut computed =

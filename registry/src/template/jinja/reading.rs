@@ -18,6 +18,8 @@ pub(super) struct Reading {
     uses: IndexMap<String, Use>,
     /// Whether it sets attributes of a namespace.
     pub(super) nests: bool,
+    /// Whether it sets names at all.
+    pub(super) sets: bool,
 }
 
 /// How a name is used.
@@ -43,7 +45,7 @@ pub(super) fn read(source: &str, snippets: &Snippets) -> Result<Reading, Vec<Fla
     for (name, used) in &mut reader.uses {
         used.certain &= !set_somewhere.contains(name.as_str());
     }
-    Ok(Reading { uses: reader.uses, nests: reader.nests })
+    Ok(Reading { uses: reader.uses, nests: reader.nests, sets: !reader.assigned.is_empty() })
 }
 
 /// The snippets a page names, and where their names stand.
