@@ -1,3 +1,5 @@
+//! What is compared, word by word and name by name, and what that may cost.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

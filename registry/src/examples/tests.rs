@@ -1,3 +1,5 @@
+//! Examples are read strictly and judged by what renders.
+
 use serde_json::json;
 
 use super::*;
