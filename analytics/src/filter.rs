@@ -55,6 +55,8 @@ pub enum Field {
     Experiment,
     /// The experiment's arm.
     Arm,
+    /// What the call was assigned to it by.
+    ArmUnit,
     /// How the call ended.
     Outcome,
     /// The error's code, or words of its message.
@@ -180,6 +182,7 @@ pub(crate) const FIELDS: &[(&str, Field)] = &[
     ("label", Field::Label),
     ("experiment", Field::Experiment),
     ("arm", Field::Arm),
+    ("arm_unit", Field::ArmUnit),
     ("outcome", Field::Outcome),
     ("error", Field::Error),
     ("key", Field::Key),

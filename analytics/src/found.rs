@@ -71,6 +71,8 @@ pub struct FoundRow {
     pub experiment: Option<String>,
     /// The experiment's arm.
     pub arm: Option<String>,
+    /// What the call was assigned to it by; `none` when it did not say the experiment's unit.
+    pub arm_unit: Option<String>,
     /// The prompt's variables as sent: a JSON object.
     pub variables: Option<Json>,
     /// All input tokens, cached ones included.

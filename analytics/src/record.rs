@@ -60,6 +60,8 @@ pub struct Record {
     pub metadata: Option<Box<str>>,
     /// The prompt version that served.
     pub prompt: Option<PromptUse>,
+    /// The part it takes in an experiment.
+    pub exposure: Option<Exposure>,
     /// The prompt's variables as sent: a JSON object, or `None`.
     pub variables: Option<Box<str>>,
     /// Tokens, when somebody counted them.
@@ -122,6 +124,7 @@ impl Record {
             tags: Vec::new(),
             metadata: None,
             prompt: None,
+            exposure: None,
             variables: None,
             usage: None,
             usage_raw: None,
@@ -162,6 +165,17 @@ pub struct PromptUse {
     pub digest: Arc<str>,
     /// The label it was reached by; `None` when pinned.
     pub label: Option<Arc<str>>,
+}
+
+/// The part a call takes in an experiment.
+#[derive(Clone, Debug)]
+pub struct Exposure {
+    /// The experiment.
+    pub experiment: Arc<str>,
+    /// The arm that served.
+    pub arm: Arc<str>,
+    /// What the call was assigned by; `none` when it did not say the experiment's unit.
+    pub unit: Box<str>,
 }
 
 /// One try upstream.

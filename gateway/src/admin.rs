@@ -12,15 +12,18 @@ mod condition;
 mod description;
 mod diff;
 mod drafts;
+mod experiments;
 mod feedback_links;
 mod given;
 mod keys;
 mod labels;
 mod permission;
+mod policies;
 mod prices;
 mod projects;
 mod prompts;
 mod records;
+mod releases;
 mod rendering;
 mod replay;
 mod reports;
@@ -28,6 +31,7 @@ mod scores;
 mod searched;
 mod sessions;
 mod snippets;
+mod span;
 mod system;
 mod tokens;
 mod traces;
@@ -114,6 +118,9 @@ fn routes() -> OpenApiRouter<Admin> {
         .merge(drafts::routes())
         .merge(snippets::routes())
         .merge(labels::routes())
+        .merge(policies::routes())
+        .merge(releases::routes())
+        .merge(experiments::routes())
         .merge(rendering::routes())
         .merge(projects::routes())
         .merge(keys::routes())

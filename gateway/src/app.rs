@@ -13,6 +13,7 @@ use registry::Registry;
 use vocab::{Clock, Time};
 
 use crate::call::admission::Admission;
+use crate::callers::RecordedCallers;
 use crate::exporter::Exporter;
 use crate::feedback::UsedLinks;
 use crate::jobs::Jobs;
@@ -84,6 +85,12 @@ impl App {
         let catalogue = Arc::new(catalogue(&config)?);
         let providers = Providers::new(&config, &clock)?;
         let router = Router::new(providers, config.aliases.clone(), catalogue, Arc::clone(&metrics));
+        let policies = start::policies(&config.records);
+        registry.ask_callers(Arc::new(RecordedCallers {
+            store: Arc::clone(&analytics.store),
+            policies: policies.clone(),
+            clock: clock.clone(),
+        }));
         let jobs = Jobs::new(&config, &clock, &registry, &analytics.store, &metrics)?;
         Ok(Arc::new(Self {
             jobs,
@@ -95,7 +102,7 @@ impl App {
             leftovers: Leftovers::of(&config),
             data_address: OnceLock::new(),
             exporter,
-            policies: start::policies(&config.records),
+            policies,
             otlp: Door::default(),
             default_project: Arc::from(registry::DEFAULT_PROJECT),
             last_recorded_intrusion: AtomicI64::new(0),

@@ -9,6 +9,7 @@ pub mod authenticate;
 pub mod commit;
 pub mod entry;
 pub mod intake;
+pub mod parts;
 pub mod passthrough;
 pub mod prompt;
 pub mod relay;
@@ -56,7 +57,8 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
     let request = intake::scan(&bytes, head, entry.endpoint())?; //                      400: bytes -> fields, borrowed
     entry.request(&request);
 
-    let found = prompt::find(app, &caller, &request).await?; //                          404: name -> version
+    let units = parts::units(entry.record(), &request.extras);
+    let found = prompt::find(app, &caller, &request, &units).await?; //                  404: name -> version
     entry.prompt(found.as_ref());
     let mut outbound = prompt::merge(&caller, &request, found)?; //                      400, 403, 422: version -> edits
     let route = prompt::target(app, &caller, outbound.model())?; //                      403, 404: model -> provider

@@ -6,15 +6,18 @@ pub mod audit;
 pub mod calls;
 pub mod check;
 pub mod client;
+pub mod experiment;
 pub mod export;
 pub mod import;
 pub mod key;
+pub mod label;
 pub mod migrate;
 pub mod outbox;
 pub mod prices;
 pub mod project;
 pub mod prompt;
 pub mod records;
+pub mod release;
 pub mod report;
 pub mod reprice;
 pub mod serve;
@@ -81,6 +84,27 @@ enum Command {
         how: import::How,
         #[command(subcommand)]
         source: import::Source,
+    },
+    /// Moves labels and back, and sets their policies.
+    Label {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: label::Command,
+    },
+    /// Proposes, approves and carries out releases.
+    Release {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: release::Command,
+    },
+    /// Compares versions side by side on one label.
+    Experiment {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: experiment::Command,
     },
     /// Finds recorded calls.
     Calls {
@@ -202,6 +226,9 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Project { connection, command } => project::run(&connection.open()?, command)?,
         Command::Import { connection, how, source } => return import::run(&connection.open()?, how, source),
         Command::Prompt { connection, command } => return prompt::run(connection, command),
+        Command::Label { connection, command } => label::run(&connection.open()?, command)?,
+        Command::Release { connection, command } => release::run(&connection.open()?, command)?,
+        Command::Experiment { connection, command } => experiment::run(&connection.open()?, command)?,
         Command::Calls { connection, command } => calls::run(&connection.open()?, command)?,
         Command::Export(export) => export.run()?,
         Command::Trace(trace) => trace.run()?,

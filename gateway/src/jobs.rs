@@ -1,7 +1,8 @@
-//! What the gateway does by itself, time and again: judging alerts, delivering events. Every node runs these; what
+//! What the gateway does by itself, time and again: judging alerts, delivering events, taking ramps up. Every node runs these; what
 //! must be done once is decided in the registry.
 
 pub mod alert;
+pub mod ramp;
 pub mod webhook;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::outgoing::Outgoing;
 use crate::start;
 use alert::Watch;
+use ramp::Climber;
 use webhook::Courier;
 
 /// What a call may last beyond `limits.call_timeout`, until its end is on record.
@@ -31,6 +33,8 @@ pub struct Jobs {
     pub watch: Arc<Watch>,
     /// Delivers events.
     pub courier: Arc<Courier>,
+    /// Takes the steps of ramps.
+    pub climber: Arc<Climber>,
 }
 
 impl Jobs {
@@ -63,14 +67,17 @@ impl Jobs {
             metrics: Arc::clone(metrics),
             queued,
         };
-        Ok(Self { watch: Arc::new(watch), courier: Arc::new(courier) })
+        let climber = Climber { registry: registry.clone() };
+        Ok(Self { watch: Arc::new(watch), courier: Arc::new(courier), climber: Arc::new(climber) })
     }
 
     /// Starts them; each ends by itself once the program is stopping.
     pub fn start(&self, stopping: &Stopping) -> Vec<JoinHandle<()>> {
         let (watch, courier) = (Arc::clone(&self.watch), Arc::clone(&self.courier));
         let (for_watch, for_courier) = (stopping.clone(), stopping.clone());
+        let (climber, for_climber) = (Arc::clone(&self.climber), stopping.clone());
         vec![
+            tokio::spawn(async move { climber.run(for_climber).await }),
             tokio::spawn(async move { watch.run(for_watch).await }),
             tokio::spawn(async move { courier.run(for_courier).await }),
         ]

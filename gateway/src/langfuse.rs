@@ -57,7 +57,7 @@ async fn answer(app: &App, request: Request<Incoming>) -> Result<Response<Body>,
         Route::List => listing::list(app, &Reader::of_prompts(app, &head.headers)?, query(&head.uri)?).await,
         Route::Get(name) => {
             let reader = Reader::of_prompts(app, &head.headers)?;
-            reading::get(app, &reader, &name, query(&head.uri)?).await
+            reading::get(app, (&reader, &head.headers), &name, query(&head.uri)?).await
         }
         Route::Delete(name) => {
             let writer = access::writer(app, &head.headers)?;

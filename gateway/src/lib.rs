@@ -7,6 +7,7 @@ pub mod app;
 pub mod arriving;
 pub mod bounded;
 pub mod call;
+pub mod callers;
 pub mod cli;
 pub mod exporter;
 pub mod feedback;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use dialects::body::Body as BodyMembers;
+use dialects::extras::{self, Extras};
 use dialects::merge::RenderedItem;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
-use registry::Resolved;
+use registry::{Resolved, Units};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use vocab::{PromptRef, Selector};
@@ -17,6 +19,7 @@ use crate::call::authenticate::{self, Caller};
 use crate::call::intake;
 use crate::call::prompt::{self, may_use};
 use crate::call::relay::Body;
+use crate::call::reply;
 use crate::refusal::{Kind, Refusal};
 use crate::surface;
 
@@ -38,14 +41,15 @@ async fn answer(app: &App, request: Request<Incoming>) -> Result<Response<Body>,
     let query = request.uri().query().unwrap_or_default().to_owned();
     match (request.method().clone(), path.strip_suffix(RENDER)) {
         (Method::GET | Method::HEAD, None) => {
-            let resolved = resolve(app, &caller, &path, selector(&query)?.as_ref()).await?;
-            Ok(surface::json(StatusCode::OK, &described(&resolved)))
+            let extras = extras(request.headers())?;
+            let resolved = resolve(app, &caller, (&path, selector(&query)?), &extras).await?;
+            Ok(answered(&resolved, &described(&resolved)))
         }
         (Method::POST, Some(name)) => render(app, &caller, name, &query, request).await,
         (Method::GET | Method::HEAD, Some(name)) => {
-            let resolved =
-                resolve(app, &caller, &format!("{name}{RENDER}"), selector(&query)?.as_ref()).await?;
-            Ok(surface::json(StatusCode::OK, &described(&resolved)))
+            let (name, extras) = (format!("{name}{RENDER}"), extras(request.headers())?);
+            let resolved = resolve(app, &caller, (&name, selector(&query)?), &extras).await?;
+            Ok(answered(&resolved, &described(&resolved)))
         }
         (method, _) => Err(Refusal::new(
             Kind::MethodNotAllowed,
@@ -87,7 +91,7 @@ async fn render(
         (None, None) => selector(query)?,
         (label, version) => one_selector(label.as_deref(), version.as_deref())?,
     };
-    let resolved = resolve(app, caller, name, selector.as_ref()).await?;
+    let resolved = resolve(app, caller, (name, selector), &extras(&head.headers)?).await?;
     let rendered = resolved.version.template.render(&asked.variables)?;
     let messages: Vec<Value> = rendered.items.iter().flat_map(message).collect();
     let mut value = described(&resolved);
@@ -95,7 +99,23 @@ async fn render(
         fields.insert("messages".into(), Value::Array(messages));
         fields.insert("unknown_variables".into(), json!(rendered.unknown));
     }
-    Ok(surface::json(StatusCode::OK, &value))
+    Ok(answered(&resolved, &value))
+}
+
+/// Who reads, so that they read what their calls get.
+pub fn extras(headers: &HeaderMap) -> Result<Extras, Refusal> {
+    let nothing = BodyMembers::scan(b"{}")?;
+    Ok(extras::read(&nothing, intake::header_pairs(headers))?)
+}
+
+/// An answer that says which part of an experiment it is.
+pub fn answered(resolved: &Resolved, value: &Value) -> Response<Body> {
+    let mut response = surface::json(StatusCode::OK, value);
+    if let Some(exposure) = &resolved.exposure {
+        let said = reply::text(&format!("{}={}", exposure.experiment, exposure.arm));
+        response.headers_mut().insert(reply::name::WEIR_EXPERIMENT, said);
+    }
+    response
 }
 
 fn message(item: &RenderedItem) -> Vec<Value> {
@@ -139,15 +159,22 @@ fn one_selector(label: Option<&str>, version: Option<&str>) -> Result<Option<Sel
 async fn resolve(
     app: &App,
     caller: &Caller,
-    name: &str,
-    selector: Option<&Selector>,
+    (name, selector): (&str, Option<Selector>),
+    extras: &Extras,
 ) -> Result<Resolved, Refusal> {
     let name = percent_decode_str(name).decode_utf8_lossy();
     let name = name
         .parse()
         .map_err(|error: vocab::NameError| Refusal::new(Kind::InvalidRequest, error.to_string()))?;
-    let reference = PromptRef { name, selector: selector.cloned() };
-    let resolved = prompt::resolve(app, caller, &reference).await?;
+    let reference = PromptRef { name, selector };
+    let units = Units {
+        call: None,
+        user: extras.user.as_deref(),
+        session: extras.session.as_deref(),
+        trace: None,
+        metadata: &extras.metadata,
+    };
+    let resolved = prompt::resolve(app, caller, &reference, &units).await?;
     may_use(caller, &resolved, reference.selector.as_ref())?;
     Ok(resolved)
 }

@@ -1,30 +1,36 @@
-//! What people define: projects, and in them prompts and their versions, labels, virtual keys, admin tokens, saved views, alerts and
-//! webhooks; and who changed what of it, when.
+//! What people define: projects, and in them prompts and their versions, labels, releases, experiments, virtual keys,
+//! admin tokens, saved views, alerts and webhooks; and who changed what of it, when.
 //!
 //! [`Registry`] opens the database and has every verb. The path of a call reads [`Snapshot`] and
 //! [`Registry::resolve`], which answer from memory; everything that writes makes the next snapshot before it
 //! returns, so that a label moved here serves on the next call.
 
 pub mod alerts;
+pub mod assignment;
 pub mod audit;
 mod bootstrap;
 mod cache;
 pub mod canonical;
 pub mod content;
+pub mod contract;
 mod credentials;
 mod db;
 pub mod diff;
 pub mod error;
 pub mod examples;
+pub mod experiments;
 pub mod files;
 pub mod keys;
 pub mod lease;
 pub mod paging;
+pub mod policies;
 pub mod projects;
 pub mod prompts;
+pub mod releases;
 pub mod roles;
 pub mod signing;
 pub mod snapshot;
+mod splits;
 pub mod template;
 pub mod tokens;
 pub mod views;
@@ -32,8 +38,8 @@ pub mod watch;
 pub mod webhooks;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::Mutex;
@@ -41,12 +47,15 @@ use tracing::{error, warn};
 use vocab::Clock;
 
 pub use alerts::{Alert, AlertChange, NewAlert};
+pub use assignment::{Arm, Exclusion, Exposure, Split, Unit, Units};
 pub use audit::{AuditEntry, AuditFilter, AuditHead, Deed};
 pub use bootstrap::{Bootstrap, DEFAULT_PROJECT};
 pub use credentials::{KEY_PREFIX, TOKEN_PREFIX};
 pub use error::{OpenError, Place, StoreError};
+pub use experiments::{Experiment, ExperimentPlan, ExperimentState};
 pub use keys::{Issued, KeyChange, KeyRefusal, KeyScope, NewKey, VirtualKey};
 pub use paging::Paging;
+pub use policies::{AfterLabel, Freeze, LabelPolicy, PolicyRules};
 pub use projects::{NewProject, Project, ProjectChange, ProjectFilter};
 pub use prompts::compare::{Comparison, Point, Stand};
 pub use prompts::drafts::{Draft, NewDraft};
@@ -56,6 +65,7 @@ pub use prompts::resolve::{ResolveError, Resolved};
 pub use prompts::snippets::{Trial, UsedBy, UsedByFilter};
 pub use prompts::versions::{DraftRelease, NewVersion, Published, StoredVersion, Version};
 pub use prompts::{NewPrompt, Prompt, PromptChange, PromptFilter, PromptKind};
+pub use releases::{NewRelease, Ramp, Release, ReleaseDeed, ReleaseFilter, ReleaseState, ReleaseVerb};
 pub use roles::{Permission, Role, Who};
 pub use signing::SigningSecret;
 pub use snapshot::Snapshot;
@@ -65,6 +75,7 @@ pub use watch::Away;
 pub use webhooks::{NewWebhook, Webhook, WebhookChange};
 
 use cache::VersionCache;
+use contract::Callers;
 use db::{Address, Chore, Db, Work};
 use snapshot::Basis;
 use snapshot::copy::Copy;
@@ -88,6 +99,8 @@ struct Parts {
     damage: ArcSwapOption<String>,
     /// The last revision that could not be taken in.
     unreadable: AtomicI64,
+    /// Who is asked by contract checks.
+    callers: OnceLock<Arc<dyn Callers>>,
 }
 
 impl Registry {
@@ -120,6 +133,7 @@ impl Registry {
             away: ArcSwapOption::empty(),
             damage: ArcSwapOption::empty(),
             unreadable: AtomicI64::new(-1),
+            callers: OnceLock::new(),
         }));
         let refused = match registry.prepare().await {
             Ok(()) => return Ok(registry),
@@ -210,6 +224,10 @@ impl Registry {
 
     fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    fn callers(&self) -> &OnceLock<Arc<dyn Callers>> {
+        &self.0.callers
     }
 
     fn versions(&self) -> &VersionCache {

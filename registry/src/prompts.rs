@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use vocab::{Id, LabelName, PromptName, Time};
 
 use crate::StoreError;
+use crate::assignment::Splits;
 use crate::content::{Alias, Content, PromptBody};
 
 /// What is known of a prompt, apart from its versions.
@@ -40,6 +41,8 @@ pub struct Prompt {
     pub aliases: Vec<Alias>,
     /// Which version each label points at.
     pub labels: BTreeMap<LabelName, u32>,
+    /// What splits the calls of some of them, and of labels that point at nothing.
+    pub splits: Splits,
     /// The highest version.
     pub latest: Option<u32>,
     /// When it was made.

@@ -1,12 +1,12 @@
-//! Who may do what: four roles, a few permissions, and the one door to making a version answer a label.
+//! Who may do what: four roles and a few permissions. What a label takes besides is in [`crate::policies`].
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use vocab::Id;
 use vocab::id::Token;
-use vocab::{Id, LabelName};
 
 use crate::StoreError;
 use crate::tokens::TokenScope;
@@ -19,9 +19,9 @@ pub enum Role {
     Viewer,
     /// Writes prompts, unprotected labels and alerts; scores calls, saves views.
     Editor,
-    /// Moves protected labels, rolls back.
+    /// Moves protected labels, approves and carries out releases, runs experiments, rolls back.
     Releaser,
-    /// Issues keys and tokens, says where events are sent, deletes records.
+    /// Issues keys and tokens, sets policies of labels, says where events are sent, deletes records.
     Admin,
 }
 
@@ -34,8 +34,10 @@ pub enum Permission {
     WritePrompts,
     /// Score calls, save views.
     Annotate,
-    /// Move protected labels, roll back.
+    /// Move protected labels, approve and carry out releases, run experiments, roll back.
     Release,
+    /// Say what has to be so before a version answers a label.
+    WritePolicies,
     /// Delete records, mend the outbox.
     Operate,
     /// Make, change, mute and delete alert rules.
@@ -74,7 +76,7 @@ impl Permission {
             // An alert watches and tells; where it may tell is for admins to say.
             Self::WritePrompts | Self::Annotate | Self::WriteAlerts => Role::Editor,
             Self::Release => Role::Releaser,
-            Self::WriteWebhooks | Self::Operate | Self::Administer => Role::Admin,
+            Self::WritePolicies | Self::WriteWebhooks | Self::Operate | Self::Administer => Role::Admin,
         }
     }
 
@@ -85,6 +87,7 @@ impl Permission {
             Self::WritePrompts => "change prompts",
             Self::Annotate => "give scores or save views",
             Self::Release => "release or roll back",
+            Self::WritePolicies => "set policies of labels",
             Self::Operate => "delete records or mend the outbox",
             Self::WriteAlerts => "change alerts",
             Self::WriteWebhooks => "change webhooks",
@@ -183,30 +186,6 @@ fn named(names: Option<&[String]>) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names }
 }
 
-/// Whether only releasers may move this label.
-pub fn is_protected(label: &LabelName) -> bool {
-    label.as_str() == vocab::name::PRODUCTION
-}
-
-/// The one door: whether `who` may make `version` answer `label`, in whatever way it would come to do so.
-///
-/// `None` stands for taking the label away.
-pub fn may_serve(label: &LabelName, version: Option<u32>, who: &Who) -> Result<(), StoreError> {
-    who.require(Permission::WritePrompts)?;
-    if !is_protected(label) || who.role.may(Permission::Release) {
-        return Ok(());
-    }
-    let deed = match version {
-        Some(version) => format!("to version {version}"),
-        None => "away".to_owned(),
-    };
-    Err(StoreError::Forbidden(format!(
-        "label `{label}` is protected and a token with role {} may not move it {deed}: use one with role \
-         releaser or admin",
-        who.role
-    )))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,17 +201,6 @@ mod tests {
         assert_eq!(reach(Role::Editor), [true, true, true, false, false, false]);
         assert_eq!(reach(Role::Releaser), [true, true, true, true, false, false]);
         assert_eq!(reach(Role::Admin), [true; 6]);
-    }
-
-    #[test]
-    fn only_releasers_reach_a_protected_label() {
-        let production = LabelName::production();
-        let staging: LabelName = "staging".parse().unwrap();
-        let may = |label, role| may_serve(label, Some(1), &Who::new(role, "ann")).is_ok();
-        assert!(may(&staging, Role::Editor) && !may(&staging, Role::Viewer));
-        assert!(may(&production, Role::Releaser) && !may(&production, Role::Editor));
-        let refused = may_serve(&production, None, &Who::new(Role::Editor, "ann")).unwrap_err();
-        assert!(refused.to_string().contains("role releaser"), "{refused}");
     }
 
     #[test]

@@ -14,22 +14,34 @@ mod alerts;
 mod audit;
 #[path = "conformance/bench.rs"]
 mod bench;
+#[path = "conformance/contracts.rs"]
+mod contracts;
 #[path = "conformance/database.rs"]
 mod database;
+#[path = "conformance/door.rs"]
+mod door;
 #[path = "conformance/drafts.rs"]
 mod drafts;
+#[path = "conformance/experiments.rs"]
+mod experiments;
 #[path = "conformance/floats.rs"]
 mod floats;
 #[path = "conformance/keys.rs"]
 mod keys;
 #[path = "conformance/labels.rs"]
 mod labels;
+#[path = "conformance/policies.rs"]
+mod policies;
 #[path = "conformance/projects.rs"]
 mod projects;
 #[path = "conformance/prompts.rs"]
 mod prompts;
 #[path = "conformance/races.rs"]
 mod races;
+#[path = "conformance/ramps.rs"]
+mod ramps;
+#[path = "conformance/releases.rs"]
+mod releases;
 #[path = "conformance/resolving.rs"]
 mod resolving;
 #[path = "support/server.rs"]
@@ -135,6 +147,65 @@ macro_rules! conformance {
                 only_releasers_move_production,
                 a_removed_label_is_gone_and_keeps_its_history,
                 rolling_back_takes_any_history_to_versions_it_served,
+            }
+            policies {
+                production_starts_protected_and_other_labels_open,
+                a_policy_comes_back_as_it_was_set_until_it_is_reset,
+                a_policy_has_limits_and_takes_an_admin,
+                a_protected_label_takes_a_releaser_by_every_way,
+                a_label_that_takes_approvals_moves_by_releases_only,
+                an_earlier_stage_comes_first,
+                nothing_new_is_served_in_a_freeze_but_rolling_back_is,
+                a_policy_holds_after_opening_again,
+            }
+            releases {
+                a_release_without_approvals_waits_to_be_carried_out,
+                four_eyes_see_every_release,
+                the_policy_of_today_is_the_one_that_counts,
+                a_label_that_moved_meanwhile_makes_a_release_stale,
+                a_release_is_rejected_or_withdrawn_once,
+                what_cannot_be_released_is_refused_when_it_is_proposed,
+                releases_are_listed_newest_first_by_state_prompt_and_label,
+                a_history_says_who_did_what,
+                of_two_who_carry_a_release_out_one_does,
+            }
+            ramps {
+                a_ramp_grows_by_hand_until_the_label_moves,
+                a_ramp_grows_by_time_on_any_number_of_nodes,
+                a_paused_ramp_stays_where_it_is,
+                an_aborted_ramp_serves_nobody,
+                a_label_with_a_ramp_moves_only_when_that_is_to_end,
+                rolling_back_takes_a_ramp_back_first,
+                a_ramp_needs_something_to_ramp_from,
+                a_frozen_label_holds_its_ramp,
+                a_ramp_goes_on_after_opening_again,
+            }
+            contracts {
+                a_version_that_breaks_a_caller_is_refused_by_key_and_variable,
+                a_reason_lets_it_pass_and_is_kept,
+                records_that_cannot_be_read_stand_in_the_way,
+                nobody_to_ask_stands_in_the_way_too,
+                every_way_to_a_label_asks_its_callers,
+                what_a_version_includes_is_required_too,
+            }
+            door {
+                every_way_to_a_label_passes_one_door,
+                a_token_held_to_folders_or_labels_goes_no_way_elsewhere,
+                whoever_is_held_elsewhere_neither_proposes_nor_steers,
+                what_serves_may_be_an_arm_whatever_its_policy_asks_of_the_new,
+                what_floats_into_a_prompt_passes_the_door_of_its_label,
+                who_calls_what_includes_a_prompt_is_asked_before_that_moves,
+            }
+            experiments {
+                calls_are_dealt_to_the_arms_and_say_so,
+                units_stay_through_edits_and_restarts_and_are_dealt_anew_by_a_start,
+                a_renamed_prompt_moves_nobody,
+                a_stopped_experiment_leaves_the_label_alone,
+                an_experiment_takes_a_label_that_points_at_nothing,
+                a_label_with_an_experiment_moves_only_when_that_is_to_end,
+                rolling_back_ends_an_experiment,
+                arms_pass_the_door,
+                a_plan_that_makes_no_sense_is_refused_by_its_field,
             }
             resolving {
                 every_selector_comes_to_its_version,

@@ -9,16 +9,18 @@ mod server;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proxy::{Network, Proxy};
 use registry::{
-    LabelChange, NewProject, NewVersion, OpenError, ProjectChange, Registry, ResolveError, Role, StoreError,
-    Who,
+    Arm, Exclusion, ExperimentPlan, ExperimentState, LabelChange, NewProject, NewRelease, NewVersion,
+    OpenError, ProjectChange, Ramp, Registry, ReleaseDeed, ReleaseVerb, ResolveError, Role, StoreError, Unit,
+    Units, Who,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use server::Schema;
-use vocab::{Clock, Time};
+use vocab::{Clock, LabelName, Time};
 
 const PROJECT: &str = "default";
 
@@ -209,6 +211,61 @@ async fn a_node_that_starts_while_its_database_is_away_serves_from_its_copy() {
     it.network.set(Network::Cut);
     it.far = started_again(&it, &it.url, &copy).await.unwrap();
     assert_eq!(it.served().await, Some(3), "what was caught up with is in the copy too");
+}
+
+/// The versions that fifty users get under two labels: an experiment's and a ramp's.
+async fn dealt(registry: &Registry) -> Vec<(u32, Option<Arc<str>>)> {
+    let nothing = Map::new();
+    let mut dealt = Vec::new();
+    for (reference, user) in (0..50).flat_map(|user| [("a", user), ("a@ramped", user)]) {
+        let user = format!("user-{user}");
+        let units = Units { call: None, user: Some(&user), session: None, trace: None, metadata: &nothing };
+        let resolved =
+            registry.resolve_for(PROJECT, &reference.parse().unwrap(), Some(&units)).await.unwrap();
+        dealt.push((resolved.version.number, resolved.exposure.map(|exposure| exposure.arm)));
+    }
+    dealt
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_deals_calls_as_the_database_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("registry.copy");
+    let mut it = Nodes::keeping(Some(&copy)).await;
+    for text in ["one", "two", "three"] {
+        it.publish(text).await;
+    }
+    let (a, production, ramped) =
+        ("a".parse().unwrap(), "production".parse().unwrap(), "ramped".parse().unwrap());
+    let arm = |name: &str, version| Arm { name: name.into(), version, weight: 1 };
+    let plan = ExperimentPlan {
+        // What serves these is neither a label's version nor the latest.
+        arms: vec![arm("old", 1), arm("new", 2)],
+        unit: Unit::User,
+        exclude: Exclusion::default(),
+        state: ExperimentState::Running,
+        waiver: None,
+    };
+    it.near.set_experiment((PROJECT, &a, &production), plan, None, &admin()).await.unwrap();
+    let onto = LabelChange::of(LabelName::clone(&ramped)).onto(3);
+    it.near.move_label(PROJECT, &a, onto, &admin()).await.unwrap();
+    let ramp = Some(Ramp { steps: vec![40, 100], every_seconds: None });
+    let new = NewRelease { label: ramped, version: 2, ramp, note: None };
+    let release = it.near.propose_release(PROJECT, &a, new, &admin()).await.unwrap();
+    let deed = ReleaseDeed::of(ReleaseVerb::Release);
+    it.near.change_release(PROJECT, release.id, deed, &admin()).await.unwrap();
+    it.far.refresh().await.unwrap();
+    let before = dealt(&it.far).await;
+    assert_eq!(
+        before.iter().map(|(version, _)| *version).collect::<BTreeSet<_>>(),
+        BTreeSet::from([1, 2, 3])
+    );
+
+    it.network.set(Network::Cut);
+    it.far = started_again(&it, &it.url, &copy).await.unwrap();
+
+    assert!(it.far.away().is_some());
+    assert_eq!(dealt(&it.far).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,6 +19,8 @@ pub enum Key {}
 pub enum Token {}
 /// What a prompt is identified by through renames.
 pub enum Prompt {}
+/// What a proposal to move a label is identified by.
+pub enum Release {}
 /// What a saved view is identified by.
 pub enum View {}
 /// What a place that is told of events is identified by.

@@ -5,6 +5,7 @@ mod drain;
 pub(crate) mod faults;
 pub(crate) mod gateway;
 mod load;
+mod nodes;
 mod otlp;
 mod proxy;
 
@@ -26,6 +27,11 @@ const PROOFS: &[Proof] = &[
         name: "crash",
         shows: "kill -9 under load: at most the last batch window is missing, nothing is there twice",
         run: crash::run,
+    },
+    Proof {
+        name: "nodes",
+        shows: "two nodes on one PostgreSQL under load: how soon a rollback at one serves at the other, no call failing",
+        run: nodes::run,
     },
     Proof {
         name: "otlp",

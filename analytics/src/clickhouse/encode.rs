@@ -86,6 +86,7 @@ impl Encoder {
         cells.text(row.body_state.as_str());
         cells.text(row.node);
         cells.u16(days(row.retention));
+        cells.maybe(record.exposure.as_ref().map(|exposure| &*exposure.unit));
     }
 
     fn words(&mut self, row: &Row<'_>, cells: &mut Cells<'_>) {
@@ -225,9 +226,9 @@ fn prompt(record: &Record, cells: &mut Cells<'_>) {
     cells.u32(prompt.map_or(0, |prompt| prompt.version));
     cells.maybe(prompt.map(|prompt| &*prompt.digest));
     cells.maybe(prompt.and_then(|prompt| prompt.label.as_deref()));
-    // Experiments and their arms are not built yet.
-    cells.maybe(None);
-    cells.maybe(None);
+    let exposure = record.exposure.as_ref();
+    cells.maybe(exposure.map(|exposure| &*exposure.experiment));
+    cells.maybe(exposure.map(|exposure| &*exposure.arm));
 }
 
 fn usage(record: &Record, cells: &mut Cells<'_>) {

@@ -192,6 +192,9 @@ fn prompt(pairs: &mut Pairs, record: &Record) {
     pairs.text("weir.prompt.name", &prompt.name);
     pairs.int("weir.prompt.version", prompt.version.into());
     pairs.some_text("weir.prompt.label", prompt.label.as_deref());
+    let Some(exposure) = &record.exposure else { return };
+    pairs.text("weir.experiment.name", &exposure.experiment);
+    pairs.text("weir.experiment.arm", &exposure.arm);
 }
 
 /// What a try cost, where no convention has a name for it.

@@ -43,6 +43,7 @@ pub const FIELDS: &[Known] = &[
     words("variable.<key>", "a prompt variable as sent", "variable.customer:ada"),
     words("experiment", "the experiment", "experiment:support/reply/production"),
     words("arm", "the experiment's arm", "arm:b"),
+    words("arm_unit", "what the call was assigned to its arm by, or none", "arm_unit:none"),
     Known {
         name: "status",
         holds: Holds::Number,

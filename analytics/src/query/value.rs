@@ -27,6 +27,7 @@ pub(super) fn pattern(field: &Field, at: usize, word: Word) -> Result<Pattern, P
         | Field::Label
         | Field::Experiment
         | Field::Arm
+        | Field::ArmUnit
         | Field::Error
         | Field::Key
         | Field::User

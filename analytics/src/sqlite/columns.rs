@@ -68,6 +68,7 @@ columns! {
     ToolNames "tool_names",
     BodyState "body_state",
     Node "node",
+    ArmUnit "arm_unit",
 }
 
 /// Columns whose value is itself an array.
@@ -119,9 +120,9 @@ fn pack_words(row: &Row<'_>, out: &mut Packing<'_>) {
     out.text(record.endpoint.as_str());
     out.flag(record.streaming);
     out.text(record.cache.as_str());
-    // Experiments and their arms are not built yet.
-    out.maybe(None);
-    out.maybe(None);
+    let exposure = record.exposure.as_ref();
+    out.maybe(exposure.map(|exposure| &*exposure.experiment));
+    out.maybe(exposure.map(|exposure| &*exposure.arm));
 }
 
 fn pack_rest(row: &Row<'_>, out: &mut Packing<'_>) {
@@ -141,6 +142,7 @@ fn pack_rest(row: &Row<'_>, out: &mut Packing<'_>) {
     out.list(&row.tool_names);
     out.text(row.body_state.as_str());
     out.text(row.node);
+    out.maybe(record.exposure.as_ref().map(|exposure| &*exposure.unit));
 }
 
 /// Writes the elements of a JSON array, each with a comma behind it.
@@ -261,7 +263,7 @@ impl<'a> Fields<'a> {
 
     /// Finds all elements.
     pub(super) fn read_all(text: &'a str) -> Self {
-        Self::read(text, Column::Node)
+        Self::read(text, Column::ArmUnit)
     }
 
     fn raw(&self, column: Column) -> Option<&'a str> {

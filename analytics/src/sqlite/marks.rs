@@ -29,6 +29,7 @@ pub(super) const fn columns_of(field: &Field) -> &'static [Column] {
         Field::Label => &[Column::PromptLabel],
         Field::Experiment => &[Column::Experiment],
         Field::Arm => &[Column::Arm],
+        Field::ArmUnit => &[Column::ArmUnit],
         Field::Outcome => &[Column::Outcome],
         Field::Error => &[Column::ErrorCode, Column::ErrorMessage],
         Field::Key => &[Column::KeyId],

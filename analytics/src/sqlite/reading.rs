@@ -80,8 +80,7 @@ fn json(text: &str) -> Option<Json> {
 
 fn found_row(row: &SqlRow<'_>) -> rusqlite::Result<FoundRow> {
     let fields = Fields::read_all(row.get_ref(1)?.as_str()?);
-    let (metadata, variables) = (given(row, 2)?, given(row, 3)?);
-    let (usage_raw, request_preview, response_preview) = (given(row, 4)?, row.get(5)?, row.get(6)?);
+    let [metadata, variables, usage_raw] = [given(row, 2)?, given(row, 3)?, given(row, 4)?];
     let text = |column| fields.text(column).map(std::borrow::Cow::into_owned);
     let word = |column| text(column).unwrap_or_default();
     let count = |column| fields.int(column).map(|count| count as u64);
@@ -116,6 +115,7 @@ fn found_row(row: &SqlRow<'_>) -> rusqlite::Result<FoundRow> {
         prompt_label: text(Column::PromptLabel),
         experiment: text(Column::Experiment),
         arm: text(Column::Arm),
+        arm_unit: text(Column::ArmUnit),
         variables,
         input_tokens: count(Column::InputTokens),
         cached_input_tokens: count(Column::CachedInputTokens),
@@ -132,8 +132,8 @@ fn found_row(row: &SqlRow<'_>) -> rusqlite::Result<FoundRow> {
         trace_id: word(Column::TraceId),
         span_id: word(Column::SpanId),
         parent_span_id: text(Column::ParentSpanId),
-        request_preview,
-        response_preview,
+        request_preview: row.get(5)?,
+        response_preview: row.get(6)?,
         body_state: word(Column::BodyState),
         node: word(Column::Node),
     })

@@ -60,11 +60,13 @@ async fn filled(store: &dyn Store, count: usize) -> Vec<Record> {
 pub(crate) async fn reports_add_up_every_call_in_every_group(store: &dyn Store) {
     let records = filled(store, 3_000).await;
     let metadata = |key: &str| Group::Field(Field::Metadata(key.to_owned()));
-    let cases: [&[Group]; 12] = [
+    let cases: [&[Group]; 14] = [
         &[],
         &[Group::Field(Field::Model)],
         &[Group::Field(Field::Model), Group::Field(Field::Provider)],
         &[Group::Field(Field::Prompt), Group::Version, Group::Field(Field::Label)],
+        &[Group::Field(Field::Experiment), Group::Field(Field::Arm)],
+        &[Group::Field(Field::Arm), Group::Field(Field::ArmUnit)],
         &[Group::Field(Field::User)],
         &[Group::Field(Field::Outcome), Group::Status],
         &[metadata("tier")],
@@ -128,7 +130,7 @@ pub(crate) async fn reports_are_of_the_calls_that_match(store: &dyn Store) {
     let named =
         |record: &Record| record.prompt.as_ref().is_some_and(|prompt| &*prompt.name == "support/reply");
     let reply = |text: &str, version: u32| (text.to_owned(), version);
-    let cases: [(&str, Looks); 9] = [
+    let cases: [(&str, Looks); 10] = [
         ("provider:openai", |record| record.provider.as_deref() == Some("openai")),
         ("-provider:openai,azure", |record| record.provider.is_none()),
         ("model:gpt-4o", |record| record.model.as_deref() == Some("gpt-4o")),
@@ -139,10 +141,12 @@ pub(crate) async fn reports_are_of_the_calls_that_match(store: &dyn Store) {
             record.prompt.as_ref().is_some_and(|prompt| prompt.version == 8)
         }),
         ("-label:production", |record| record.prompt.as_ref().is_none_or(|prompt| prompt.label.is_none())),
+        ("experiment:support/reply/production", |record| record.exposure.is_some()),
         ("status:429 user:user-3", |record| record.status == 429 && record.user.as_deref() == Some("user-3")),
     ];
     for (text, looks) in cases {
-        for group_by in [&[][..], &[Group::Field(Field::Prompt)], &[Group::Field(Field::Model)]] {
+        let prompts = Group::Field(Field::Prompt);
+        for group_by in [&[][..], &[prompts], &[Group::Field(Field::Model)], &[Group::Field(Field::Arm)]] {
             let report = report(text, group_by);
             let expected = cells(records.iter().filter(|record| looks(record)), &report);
             check(

@@ -1,6 +1,6 @@
 //! Calls to put into a store, and ways of asking for them.
 
-use analytics::record::{Attempt, Capture, Outcome, PromptUse};
+use analytics::record::{Attempt, Capture, Exposure, Outcome, PromptUse};
 use analytics::score::{ScoreSource, Target};
 use analytics::span::SpanKind;
 use analytics::{
@@ -75,6 +75,11 @@ pub(crate) fn full(seconds: i64) -> Record {
             version: 7,
             digest: "0a1b2c3d".into(),
             label: Some("production".into()),
+        }),
+        exposure: Some(Exposure {
+            experiment: "support/reply/production".into(),
+            arm: "warm".into(),
+            unit: "metadata.tier".into(),
         }),
         variables: Some(r#"{"name":"Ann"}"#.into()),
         usage: Some(Usage {

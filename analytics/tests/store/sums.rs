@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use analytics::Record;
 use analytics::filter::Field;
-use analytics::record::{CacheUse, Outcome, PromptUse};
+use analytics::record::{CacheUse, Exposure, Outcome, PromptUse};
 use analytics::report::{Group, Measured, Report, Table, TokenClass};
 use vocab::{Id, NanoUsd, Time, Usage};
 
@@ -56,6 +56,11 @@ fn random(chance: &mut Chance) -> Record {
         digest: format!("abc{version}").into(),
         label: (version != 8).then(|| "production".into()),
     });
+    let exposure = prompt.as_ref().filter(|prompt| &*prompt.name == "support/reply").map(|prompt| Exposure {
+        experiment: "support/reply/production".into(),
+        arm: if prompt.version == 7 { "control" } else { "warm" }.into(),
+        unit: chance.one(&["user", "user", "none"]).into(),
+    });
     Record {
         project: chance.one(&["default", "default", "default", "other"]).into(),
         outcome: chance.one(&outcomes),
@@ -75,6 +80,7 @@ fn random(chance: &mut Chance) -> Record {
         cache: chance.one(&[CacheUse::Off, CacheUse::Hit, CacheUse::Miss, CacheUse::Miss]),
         streaming: chance.below(2) > 0,
         prompt,
+        exposure,
         ..call(chance.below(72 * 3_600) as i64)
     }
 }
@@ -96,6 +102,9 @@ fn values_of(group: &Group, record: &Record) -> Vec<Option<String>> {
         Group::Field(Field::Stream) => vec![Some(record.streaming.to_string())],
         Group::Field(Field::Prompt) => text(prompt.map(|prompt| &*prompt.name)),
         Group::Field(Field::Label) => text(prompt.and_then(|prompt| prompt.label.as_deref())),
+        Group::Field(Field::Experiment) => text(record.exposure.as_ref().map(|it| &*it.experiment)),
+        Group::Field(Field::Arm) => text(record.exposure.as_ref().map(|it| &*it.arm)),
+        Group::Field(Field::ArmUnit) => text(record.exposure.as_ref().map(|it| &*it.unit)),
         Group::Field(Field::Metadata(key)) => {
             let metadata: Option<serde_json::Value> =
                 record.metadata.as_deref().map(|metadata| serde_json::from_str(metadata).unwrap());

@@ -30,7 +30,8 @@ Unknown body fields and query parameters are refused, fields that are known and 
 `{\"data\": […], \"next_cursor\": …}`; send `next_cursor` back as `cursor`.
 
 **Roles**: viewers read, editors also write prompts, unprotected labels and alerts, give scores and save views, releasers \
-also move `production` and roll back, admins also issue keys and tokens, say where events are sent and delete records.
+also move protected labels, approve and carry out releases and roll back, admins also issue keys and tokens, set label \
+policies, say where events are sent and delete records.
 
 **Repeated requests**: a POST with an `Idempotency-Key` that succeeded is answered again, for 24 hours and while the \
 process lives, when the same token sends the same key and body to the same path; another body answers 409. **Lost \
@@ -58,6 +59,8 @@ pub(super) fn base() -> OpenApi {
         ("prompts", "What prompts are called, what they are for, whether they serve"),
         ("versions", "Everything that shapes a call, immutable"),
         ("labels", "Named pointers to a version, moved with history"),
+        ("releases", "What stands before a label: policies, approvals, ramps"),
+        ("experiments", "Versions side by side on one label"),
         ("rendering", "Trying a prompt without calling a model"),
         ("projects", "Walls between what is defined and recorded"),
         ("keys", "What applications call with"),

@@ -5,7 +5,6 @@ use axum::extract::State;
 use http::StatusCode;
 use registry::{LabelAction, LabelChange, LabelMove, Paging};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -14,7 +13,7 @@ use vocab::{LabelName, Limit, PromptName, Time};
 use super::Admin;
 use super::answer::List;
 use super::description::{Conflict, PromptNotFound};
-use super::given::{Named, Paged, Sent, not_yet};
+use super::given::{Named, Paged, Sent};
 use super::permission::{Allowed, Read, Release, WritePrompts};
 use super::prompts::PromptPath;
 use crate::refusal::Refusal;
@@ -135,9 +134,11 @@ struct LabelPut {
     expected_version: Option<u32>,
     /// Why, for the history.
     reason: Option<String>,
-    /// Not supported yet.
-    #[schema(ignore)]
-    end: Option<Value>,
+    /// Whether a ramp or an experiment on it is ended; refused with 409 otherwise. Takes a releaser.
+    #[serde(default)]
+    end: bool,
+    /// Why it may break the label's callers, where the label's policy has them asked.
+    r#override: Option<String>,
 }
 
 /// On what condition to change a label.
@@ -149,11 +150,20 @@ struct LabelCondition {
     expected_version: Option<u32>,
     /// Why, for the history.
     reason: Option<String>,
+    /// Whether a ramp or an experiment on it is ended; refused with 409 otherwise. Rolling back always ends it.
+    #[serde(default)]
+    end: bool,
 }
 
 impl LabelCondition {
     fn change(self, label: LabelName) -> LabelChange {
-        LabelChange { label, expected_version: self.expected_version, reason: self.reason }
+        LabelChange {
+            label,
+            expected_version: self.expected_version,
+            reason: self.reason,
+            end: self.end,
+            waiver: None,
+        }
     }
 }
 
@@ -173,7 +183,7 @@ async fn list_labels(
 
 /// Point a label at a version
 ///
-/// It serves on the very next call. `production` takes a releaser. Pointing it where it points already changes
+/// It serves on the very next call, if the label's policy lets it: `production` takes a releaser. Pointing it where it points already changes
 /// nothing and answers the placement that stands.
 #[utoipa::path(
     put, path = "/prompts/{name}/labels/{label}", tag = "labels", params(LabelPath), request_body = LabelPut,
@@ -185,10 +195,10 @@ async fn move_label(
     Named(LabelPath { name, label }): Named<LabelPath>,
     Sent(put): Sent<LabelPut>,
 ) -> Result<Json<Placement>, Refusal> {
-    not_yet("end", put.end.as_ref())?;
-    let change = LabelChange { label, expected_version: put.expected_version, reason: put.reason };
+    let LabelPut { version, expected_version, reason, end, r#override: waiver } = put;
+    let change = LabelChange { label, expected_version, reason, end, waiver };
     let moved =
-        admin.app.registry.move_label(&allowed.project, &name, change.onto(put.version), &allowed.who).await;
+        admin.app.registry.move_label(&allowed.project, &name, change.onto(version), &allowed.who).await;
     let moved = moved.map_err(Refusal::of_prompt)?;
     placement(&admin, &allowed.project, &name, moved).await
 }
@@ -229,8 +239,9 @@ async fn label_history(
 
 /// Roll a label back
 ///
-/// To the version it served before the present one was placed; again, and it walks further back. Answers 409 when
-/// it served nothing before. The body may be left out.
+/// To the version it served before the present one was placed; again, and it walks further back. A ramp under way is
+/// what goes back first: the label stays where it stood under it. An experiment on the label ends. No policy stands in
+/// its way. Answers 409 when it served nothing before. The body may be left out.
 #[utoipa::path(
     post, path = "/prompts/{name}/labels/{label}/rollback", tag = "labels", params(LabelPath),
     request_body(content = Option<LabelCondition>),

@@ -35,6 +35,7 @@ demands! {
     Annotate => "Editors and above.",
     Release => "Releasers and above.",
     Operate => "Admins.",
+    WritePolicies => "Admins.",
     WriteAlerts => "Editors and above.",
     WriteWebhooks => "Admins.",
     Administer => "Admins.",

@@ -225,7 +225,7 @@ async fn render_prompt(
     }
     let reference = PromptRef { name, selector: selector(asked.version, asked.label)? };
     let resolved = registry.resolve(&allowed.project, &reference).await?;
-    let Resolved { prompt, version, label } = resolved;
+    let Resolved { prompt, version, label, .. } = resolved;
     let rendered = version.template.render(&asked.variables).map_err(not_rendered)?;
     Ok(Json(Rendering {
         version: Some(version.number),

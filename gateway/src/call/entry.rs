@@ -21,6 +21,7 @@ use vocab::{Id, UsageSource};
 use super::authenticate::Caller;
 use super::commit::{Commit, within_time};
 use super::intake::Request;
+use super::parts::exposed;
 use crate::app::App;
 use crate::refusal::{Kind, Refusal};
 use crate::routing::Route;
@@ -166,6 +167,7 @@ impl Entry {
             digest: Arc::clone(&resolved.version.digest),
             label: resolved.label.as_ref().map(vocab::LabelName::shared),
         });
+        self.record_mut().exposure = resolved.exposure.as_ref().map(exposed);
     }
 
     /// Waits between two tries; the wait is not Weir's own overhead.

@@ -8,9 +8,9 @@ use dialects::body::{Body, Edit};
 use dialects::merge::{self, Contribution, RenderedItem};
 use dialects::{Endpoint, extras, naming};
 use http::Method;
-use registry::Resolved;
 use registry::content::Content;
 use registry::template::Rendered;
+use registry::{Resolved, Units};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use vocab::{PromptName, PromptRef, Selector};
@@ -42,14 +42,25 @@ pub struct Shape {
 }
 
 /// Finds the version the request names; `None` when it names none.
-pub async fn find(app: &App, caller: &Caller, request: &Request<'_>) -> Result<Option<Resolved>, Refusal> {
+pub async fn find(
+    app: &App,
+    caller: &Caller,
+    request: &Request<'_>,
+    units: &Units<'_>,
+) -> Result<Option<Resolved>, Refusal> {
     let Some(naming) = &request.naming else { return Ok(None) };
-    resolve(app, caller, &naming.reference).await.map(Some)
+    resolve(app, caller, &naming.reference, units).await.map(Some)
 }
 
-/// The version a reference comes to; what a key may not use, it does not get to explore either.
-pub async fn resolve(app: &App, caller: &Caller, reference: &PromptRef) -> Result<Resolved, Refusal> {
-    match app.registry.resolve(&caller.key.project, reference).await {
+/// The version a reference comes to; of a label that is split, the part that these `units` get. What a key may not use, it
+/// does not get to explore either.
+pub async fn resolve(
+    app: &App,
+    caller: &Caller,
+    reference: &PromptRef,
+    units: &Units<'_>,
+) -> Result<Resolved, Refusal> {
+    match app.registry.resolve_for(&caller.key.project, reference, Some(units)).await {
         Ok(resolved) => Ok(resolved),
         Err(_) if !caller.key.scope.allows_prompt(&reference.name) => Err(out_of_scope(&reference.name)),
         Err(error) => Err(error.into()),

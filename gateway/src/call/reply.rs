@@ -22,6 +22,7 @@ pub(crate) mod name {
     pub(crate) const WEIR_CACHE: HeaderName = HeaderName::from_static("weir-cache");
     pub(crate) const WEIR_PROMPT: HeaderName = HeaderName::from_static("weir-prompt");
     pub(crate) const WEIR_PROMPT_LABEL: HeaderName = HeaderName::from_static("weir-prompt-label");
+    pub(crate) const WEIR_EXPERIMENT: HeaderName = HeaderName::from_static("weir-experiment");
     pub(crate) const WEIR_OVERHEAD_US: HeaderName = HeaderName::from_static("weir-overhead-us");
     pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
     pub(crate) const WEIR_COST_USD: HeaderName = HeaderName::from_static("weir-cost-usd");
@@ -109,6 +110,9 @@ pub fn describe(entry: &Entry, headers: &mut HeaderMap) {
             headers.insert(name::WEIR_PROMPT_LABEL, text(label));
         }
     }
+    if let Some(exposure) = &record.exposure {
+        headers.insert(name::WEIR_EXPERIMENT, text(&format!("{}={}", exposure.experiment, exposure.arm)));
+    }
     let (overhead, upstream) = entry.split_time();
     headers.insert(name::WEIR_OVERHEAD_US, HeaderValue::from(overhead));
     headers.insert(
@@ -118,7 +122,7 @@ pub fn describe(entry: &Entry, headers: &mut HeaderMap) {
 }
 
 /// A header value of `text`; prompt names may hold letters headers cannot, which are percent-encoded.
-fn text(text: &str) -> HeaderValue {
+pub(crate) fn text(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).ok().filter(|_| text.is_ascii()).unwrap_or_else(|| {
         let encoded = percent_encoding::utf8_percent_encode(text, percent_encoding::CONTROLS).to_string();
         HeaderValue::from_str(&encoded).unwrap_or(HeaderValue::from_static("?"))

@@ -143,6 +143,13 @@ impl Client {
         read(&url, self.agent.delete(&url).header("authorization", &self.authorization).call())
     }
 
+    /// Deletes what is at `path`, on the conditions that `body` says.
+    pub fn delete_if(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let url = self.url(path, &[]);
+        let request = self.agent.delete(&url).header("authorization", &self.authorization);
+        read(&url, request.force_send_body().send_json(body))
+    }
+
     /// Every item of a list, page after page.
     pub fn all(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Vec<Value>> {
         let mut items = Vec::new();

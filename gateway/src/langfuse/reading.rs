@@ -1,17 +1,17 @@
 //! `GET /api/public/v2/prompts/{name}`: one version of a prompt.
 
-use http::{Response, StatusCode};
-use registry::{ResolveError, Resolved};
+use http::{HeaderMap, Response};
+use registry::{ResolveError, Resolved, Units};
 use serde::Deserialize;
-use vocab::{LabelName, PromptName, PromptRef, Selector};
+use vocab::{Id, LabelName, PromptName, PromptRef, Selector};
 
 use super::access::Reader;
 use super::row::{self, Includes};
 use crate::app::App;
 use crate::call::prompt;
 use crate::call::relay::Body;
+use crate::reading::{answered, extras};
 use crate::refusal::{Kind, Refusal};
-use crate::surface;
 
 /// Which version is asked for, as it is written in the query; what Weir does not know is ignored, as Langfuse does.
 #[derive(Default, Deserialize)]
@@ -58,10 +58,10 @@ pub(super) fn number(text: &str) -> Result<u32, Refusal> {
     })
 }
 
-/// Answers one version.
+/// Answers one version; of a label that is split, the reader's part.
 pub(super) async fn get(
     app: &App,
-    reader: &Reader,
+    (reader, headers): (&Reader, &HeaderMap),
     name: &str,
     which: Which,
 ) -> Result<Response<Body>, Refusal> {
@@ -75,7 +75,16 @@ pub(super) async fn get(
         (None, Some(label)) => Some(Selector::Label(label.parse().map_err(|_| not_found())?)),
     };
     let name: PromptName = name.parse().map_err(|_| not_found())?;
-    let resolved = resolve(app, reader, &PromptRef { name, selector }).await;
+    let said = extras(headers)?;
+    let units = Units {
+        // Applications read a prompt to call with it: one that names nobody is dealt a part at each reading.
+        call: matches!(reader, Reader::Key(_)).then(|| Id::at(app.clock.now())),
+        user: said.user.as_deref(),
+        session: said.session.as_deref(),
+        trace: None,
+        metadata: &said.metadata,
+    };
+    let resolved = resolve(app, reader, &PromptRef { name, selector }, &units).await;
     let resolved = resolved.map_err(|refusal| match refusal.kind() {
         Kind::PromptNotFound => not_found(),
         _ => refusal,
@@ -84,18 +93,24 @@ pub(super) async fn get(
     let includes = settled.as_ref().map_or(Includes::Named, Includes::Written);
     let shows = |label: &LabelName| reader.sees_by(Some(label));
     let row = row::write(&resolved.prompt, &resolved.version, (shows, includes))?;
-    Ok(surface::json(StatusCode::OK, &row))
+    Ok(answered(&resolved, &row))
 }
 
-async fn resolve(app: &App, reader: &Reader, reference: &PromptRef) -> Result<Resolved, Refusal> {
+async fn resolve(
+    app: &App,
+    reader: &Reader,
+    reference: &PromptRef,
+    units: &Units<'_>,
+) -> Result<Resolved, Refusal> {
     match reader {
         Reader::Key(caller) => {
-            let resolved = prompt::resolve(app, caller, reference).await?;
+            let resolved = prompt::resolve(app, caller, reference, units).await?;
             prompt::may_use(caller, &resolved, reference.selector.as_ref())?;
             Ok(resolved)
         }
         Reader::Token(writer) => {
-            let resolved: Result<_, ResolveError> = app.registry.resolve(&writer.project, reference).await;
+            let resolved: Result<_, ResolveError> =
+                app.registry.resolve_for(&writer.project, reference, Some(units)).await;
             Ok(resolved?)
         }
     }

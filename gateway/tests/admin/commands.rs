@@ -98,6 +98,88 @@ async fn every_command_tells_what_it_takes() {
 }
 
 #[tokio::test]
+async fn a_version_is_released_and_rolled_back_from_a_terminal() {
+    let desk = Desk::open().await;
+    for words in ["one", "two", "three"] {
+        desk.publish("a", json!({"messages": [{"role": "system", "content": words}]})).await;
+    }
+    assert!(weir(&desk, &["label", "move", "a", "production", "1", "--expect", "0"]).await.ok);
+    let proposed = weir(&desk, &["release", "propose", "a", "production", "2", "--note", "better"]).await;
+    assert!(proposed.ok && proposed.err.contains("a@2 for `production` is approved"), "{}", proposed.err);
+    let id = proposed.out.trim();
+    let released = weir(&desk, &["release", "do", "release", id]).await;
+    assert!(released.ok && released.err.contains("is released"), "{}", released.err);
+    let list = weir(&desk, &["release", "list", "--state", "released"]).await;
+    assert!(list.ok && list.out.contains(id) && list.out.contains("100 %"), "{} {}", list.out, list.err);
+    assert_eq!(weir(&desk, &["release", "show", id]).await.json()["state"], "released");
+
+    let ramped =
+        ["release", "propose", "a", "production", "3", "--ramp", "10,100", "--every", "1h", "--json"];
+    let ramped = weir(&desk, &ramped).await.json();
+    let id = ramped["id"].as_str().unwrap();
+    let begun = weir(&desk, &["release", "do", "release", id]).await;
+    assert!(begun.ok && begun.err.contains("is ramping at 10 %"), "{}", begun.err);
+    assert!(weir(&desk, &["label", "rollback", "a", "production"]).await.ok, "takes the ramp back");
+    assert!(weir(&desk, &["label", "rollback", "a", "production", "--reason", "wrong answers"]).await.ok);
+    let labels = weir(&desk, &["label", "list", "a"]).await;
+    assert!(labels.ok && labels.out.contains("production  1 "), "{} {}", labels.out, labels.err);
+    let history = weir(&desk, &["label", "history", "a", "production"]).await;
+    assert!(history.ok && history.out.contains("wrong answers"), "{} {}", history.out, history.err);
+
+    let policy =
+        ["label", "policy", "production", "--approvals", "1", "--after", "staging", "--after-hours", "2"];
+    assert_eq!(weir(&desk, &policy).await.json()["after_label"], json!({"label": "staging", "hours": 2}));
+    let refused = weir(&desk, &["label", "move", "a", "production", "3"]).await;
+    assert!(!refused.ok && refused.err.contains("takes 1 approval:"), "{}", refused.err);
+    assert_eq!(weir(&desk, &["label", "policy", "production", "--reset"]).await.json()["approvals"], 0);
+    let frozen = ["label", "policy", "production", "--freeze", "2020-01-01T00:00:00Z..=the sale"];
+    let frozen = weir(&desk, &[&frozen[..], &["--contract-check", "true"]].concat()).await.json();
+    assert_eq!(
+        (&frozen["freeze"][0]["reason"], &frozen["contract_check"]),
+        (&json!("the sale"), &json!(true))
+    );
+    let refused = weir(&desk, &["label", "move", "a", "production", "3"]).await;
+    assert!(!refused.ok && refused.err.contains("the sale"), "{}", refused.err);
+    assert!(weir(&desk, &["label", "policy", "production", "--reset"]).await.ok);
+    let stale = weir(&desk, &["label", "remove", "a", "production", "--expect", "3"]).await;
+    assert!(!stale.ok && stale.err.contains("points at version 1"), "{}", stale.err);
+    assert!(weir(&desk, &["label", "remove", "a", "production", "--expect", "1"]).await.ok);
+    assert!(!weir(&desk, &["label", "list", "a"]).await.out.contains("production"));
+}
+
+#[tokio::test]
+async fn an_experiment_is_run_from_a_terminal() {
+    let desk = Desk::open().await;
+    for words in ["one", "two"] {
+        desk.publish(
+            "a",
+            json!({"messages": [{"role": "system", "content": words}], "model": "gpt-4o-mini"}),
+        )
+        .await;
+    }
+    let start =
+        ["experiment", "start", "a", "beta", "--arm", "old=1", "--arm", "new=2:3", "--exclude-users", "bot"];
+    let prepared = weir(&desk, &[&start[..], &["--prepare"]].concat()).await;
+    assert!(prepared.ok && prepared.err.contains("is stopped, started 0 times"), "{}", prepared.err);
+    let running = weir(&desk, &start).await;
+    assert!(running.ok && running.err.contains("`a/beta` is running, started 1 times"), "{}", running.err);
+    for user in 0..20 {
+        let body = json!({"prompt": {"id": "a@beta"}, "weir": {"user": format!("user-{user}")}});
+        assert_eq!(desk.chat(&body).await.status, 200);
+    }
+    patiently("the records", desk.app().recorder.flush()).await;
+    let shown = weir(&desk, &["experiment", "show", "a", "beta"]).await;
+    assert!(shown.ok && shown.out.contains("a/beta is running by user, start 1"), "{}", shown.out);
+    let seen = weir(&desk, &["experiment", "show", "a", "beta", "--json"]).await.json();
+    assert_eq!((&seen["exposure"]["calls"], &seen["exclude"]["users"]), (&json!(20), &json!(["bot"])));
+    assert!(weir(&desk, &["experiment", "stop", "a", "beta"]).await.ok);
+    let moved = weir(&desk, &["label", "move", "a", "beta", "2"]).await;
+    assert!(moved.ok, "nothing is in the way any more: {}", moved.err);
+    assert!(weir(&desk, &["experiment", "remove", "a", "beta"]).await.ok);
+    assert!(!weir(&desk, &["experiment", "show", "a", "beta"]).await.ok);
+}
+
+#[tokio::test]
 async fn a_trace_is_drawn_from_its_id_or_a_calls() {
     let desk = filled(1).await;
     let call = desk.get("/calls").await.json()["data"][0].clone();

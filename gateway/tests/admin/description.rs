@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use registry::Role;
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
@@ -176,6 +177,20 @@ async fn the_examples_of_bodies_are_taken() {
         "/prompts/support%2Freply/labels/production",
     )
     .await;
+    try_example(&desk, "PUT /api/v1/labels/{label}/policy", "/labels/beta/policy").await;
+    desk.move_label("support/reply", "production", 2).await;
+    let releases = "/prompts/support%2Freply/releases";
+    let release = try_example(&desk, "POST /api/v1/prompts/{name}/releases", releases).await;
+    for verb in ["approve", "release", "pause", "resume", "advance", "abort"] {
+        let path = format!("/releases/{}/{verb}", release["id"].as_str().unwrap());
+        // The admin wrote the version and proposed the release: somebody else approves it.
+        let by = if verb == "approve" { Role::Releaser } else { Role::Admin };
+        let answer =
+            desk.by(by, "POST", &path).json(&json!({"note": "tried it on ten tickets"})).send().await;
+        assert_eq!(answer.status, 200, "{verb}: {}", answer.text());
+    }
+    let experiment = "/prompts/support%2Freply/experiments/production";
+    try_example(&desk, "PUT /api/v1/prompts/{name}/experiments/{label}", experiment).await;
     try_example(&desk, "POST /api/v1/prompts/{name}/render", "/prompts/support%2Freply/render").await;
     try_example(&desk, "POST /api/v1/templates/check", "/templates/check").await;
     try_example(&desk, "PATCH /api/v1/prompts/{name}", "/prompts/support%2Freply").await;

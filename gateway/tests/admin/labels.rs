@@ -112,7 +112,6 @@ async fn labels_and_their_bodies_are_read_strictly() {
         ("no_version", "staging", json!({})),
         ("version_as_text", "staging", json!({"version": "1"})),
         ("unknown_label_field", "staging", json!({"version": 1, "force": true})),
-        ("end_of_a_ramp", "staging", json!({"version": 1, "end": true})),
     ] {
         assert_snapshot!(name, seen(&put(&desk, label, body).await));
     }

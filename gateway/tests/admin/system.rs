@@ -48,7 +48,7 @@ async fn the_front_page_says_where_things_are() {
 #[tokio::test]
 async fn other_routes_and_methods_are_refused_in_the_same_shape() {
     let desk = Desk::open().await;
-    assert_snapshot!("not_built_yet", seen(&desk.get("/releases").await));
+    assert_snapshot!("not_built_yet", seen(&desk.get("/people").await));
     assert_snapshot!("unencoded_slash", seen(&desk.get("/prompts/support/reply").await));
     assert_snapshot!("nowhere", seen(&open(&desk, "GET", "/v1/chat/completions").await));
     assert_snapshot!("another_method", seen(&desk.by(Role::Admin, "PUT", "/prompts").send().await));

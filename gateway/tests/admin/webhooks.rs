@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::desk::{Desk, each};
 use crate::redact::seen;
-use crate::support::{FakeProvider, Reply, until};
+use crate::support::{FakeProvider, Received, Reply, until};
 
 fn hook(name: &str) -> Value {
     json!({"name": name, "url": "https://hooks.example.com/weir/0123456789abcdef", "events": ["alert.*"]})
@@ -71,7 +71,7 @@ async fn what_a_webhook_cannot_be_is_refused() {
         ("webhook_with_password", with("url", json!("https://user:password@example.com/"))),
         ("webhook_over_ftp", with("url", json!("ftp://example.com/"))),
         ("webhook_of_unknown_event", with("events", json!(["alert.gone"]))),
-        ("webhook_of_later_event", with("events", json!(["release.approved"]))),
+        ("webhook_of_later_event", with("events", json!(["budget.exceeded"]))),
         ("webhook_of_unknown_format", with("format", json!("xml"))),
         ("webhook_with_unknown_field", with("colour", json!(1))),
     ] {
@@ -156,4 +156,82 @@ async fn a_move_through_the_api_reaches_programs_and_slack_and_is_replayed() {
     receiver.arrived(3).await;
     assert_eq!(receiver.received()[2].json(), *said);
     assert_eq!(desk.all(&format!("/webhooks/{programs}/deliveries"), 10).await.len(), 1);
+}
+
+/// A release that is steered and aborted, then an experiment that is started and stopped.
+async fn release_and_experiment(desk: &Desk) {
+    for text in ["one", "two"] {
+        desk.publish("support/reply", json!({ "text": text })).await;
+    }
+    desk.move_label("support/reply", "production", 1).await;
+    let ramp = json!({"label": "production", "version": 2, "ramp": {"steps": [10, 100]}, "note": "<!channel> warmer"});
+    let release = desk.post("/prompts/support%2Freply/releases", &ramp).await.json();
+    let release = format!("/releases/{}", release["id"].as_str().unwrap());
+    for verb in ["release", "pause", "resume", "abort"] {
+        assert_eq!(desk.post(&format!("{release}/{verb}"), &json!({})).await.status, 200, "{verb}");
+    }
+    let experiment = "/prompts/support%2Freply/experiments/production";
+    let arm = |version: u32| json!({"name": format!("v{version}"), "version": version, "weight": 1});
+    for state in ["running", "stopped"] {
+        let plan = json!({"arms": [arm(1), arm(2)], "unit": "user", "state": state});
+        assert_eq!(desk.send("PUT", experiment, &plan).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn releases_and_experiments_are_told_by_family_logged_and_replayed() {
+    let (desk, receiver, _) = open().await;
+    for _ in 0..20 {
+        receiver.will(Reply::json(&json!({})));
+    }
+    let url = receiver.base_url();
+    let programs = json!({"name": "ci", "url": url, "events": ["release.*", "experiment.started"]});
+    let slack = json!({"name": "chat", "url": url, "format": "slack", "events": ["release.proposed", "experiment.*"]});
+    let (programs, slack) = (make(&desk, &programs).await, make(&desk, &slack).await);
+    release_and_experiment(&desk).await;
+
+    // Five of the release and one of the experiment for programs; one and two for people.
+    receiver.arrived(9).await;
+    let bodies: Vec<Value> = receiver.received().iter().map(Received::json).collect();
+    let mut kinds: Vec<&str> = bodies.iter().filter_map(|body| body["type"].as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(
+        kinds,
+        [
+            "experiment.started",
+            "release.aborted",
+            "release.paused",
+            "release.proposed",
+            "release.resumed",
+            "release.started"
+        ]
+    );
+    let begun = &bodies.iter().find(|body| body["type"] == "release.started").unwrap();
+    assert_eq!(
+        begun["summary"],
+        "admin started the ramp of version 2 of support/reply for `production`, at 10 %"
+    );
+    let data = &begun["data"];
+    assert_eq!(
+        json!([data["prompt"], data["label"], data["version"], data["from"], data["percent"], data["who"]]),
+        json!(["support/reply", "production", 2, 1, 10, "admin"])
+    );
+    let mut said: Vec<&str> = bodies.iter().filter_map(|body| body["text"].as_str()).collect();
+    said.sort_unstable();
+    assert_eq!(
+        said,
+        [
+            "admin proposed version 2 of support/reply for `production`: &lt;!channel&gt; warmer",
+            "admin started the experiment on `production` of support/reply",
+            "admin stopped the experiment on `production` of support/reply",
+        ]
+    );
+
+    let log = desk.all(&format!("/webhooks/{programs}/deliveries"), 10).await;
+    assert_eq!((log.len(), &log[0]["event"]), (6, &json!("experiment.started")), "{log:?}");
+    assert_eq!(desk.all(&format!("/webhooks/{slack}/deliveries"), 10).await.len(), 3);
+    let replay = format!("/webhooks/deliveries/{}/replay", log[5]["id"].as_str().unwrap());
+    assert_eq!(desk.post(&replay, &json!({})).await.status, 201);
+    receiver.arrived(10).await;
+    assert_eq!(receiver.received()[9].json()["type"], "release.proposed");
 }

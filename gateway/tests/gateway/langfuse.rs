@@ -1,5 +1,7 @@
 //! Langfuse's API as its SDKs speak it: shapes, key pairs, refusals, and what cannot be said.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -124,6 +126,38 @@ async fn versions_are_found_by_label_by_number_and_by_production_alone() {
     assert_eq!(refused(&both), (400, words, json!("InvalidRequestError")));
     let odd = read(&weir, &format!("{REPLY}?version=one")).await;
     assert_eq!(issue(&odd).0, json!(["version"]));
+}
+
+#[tokio::test]
+async fn a_split_label_gives_readers_their_part() {
+    let weir = Harness::start().await;
+    create(&weir, &chat("one")).await;
+    let mut second = chat("two");
+    second["labels"] = json!([]);
+    create(&weir, &second).await;
+    let arm = |version: u32| json!({"name": format!("v{version}"), "version": version, "weight": 1});
+    let plan = json!({"arms": [arm(1), arm(2)], "unit": "user", "state": "running"});
+    let put = weir.admin("PUT", "/prompts/support%2Freply/experiments/production").json(&plan).send().await;
+    assert_eq!(put.status, 200, "{}", put.text());
+
+    for number in 0..8 {
+        let user = format!("user-{number}");
+        let body = json!({"prompt": {"id": "support/reply"}, "weir": {"user": user}});
+        let called = weir.chat(&body).await;
+        let reads = paired(weir.call("GET", REPLY), weir.api_key()).header("weir-user", &user).send().await;
+        assert_eq!(format!("support/reply@{}", reads.json()["version"]), called.header("weir-prompt"));
+        assert_eq!(reads.header("weir-experiment"), called.header("weir-experiment"));
+    }
+    let mut dealt = BTreeSet::new();
+    for _ in 0..64 {
+        dealt.insert(read(&weir, REPLY).await.json()["version"].as_u64());
+    }
+    assert_eq!(dealt, BTreeSet::from([Some(1), Some(2)]), "each reading by itself");
+    for _ in 0..8 {
+        let read = paired(weir.call("GET", REPLY), weir.admin_token()).send().await;
+        assert_eq!(read.json()["version"], 1, "whoever manages prompts sees what the label points at");
+    }
+    assert_eq!(read(&weir, &format!("{REPLY}?version=1")).await.json()["version"], 1);
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ mod nodes;
 mod office;
 mod passthrough;
 mod prompts;
+mod ramps;
 mod records;
 mod responses;
 mod scopes;

@@ -55,10 +55,11 @@ fn summary(entry: &AuditEntry) -> String {
     let (mut line, why) = match &*entry.action {
         "label.moved" => (moved(entry), "reason"),
         "prompt.version_created" => (published(entry), "commit_message"),
-        other => {
-            let (thing, deed) = other.split_once('.').unwrap_or(("", other));
-            (format!("{thing} of {}: {} by {who}", entry.target, deed.replace('_', " ")), "reason")
-        }
+        other => match other.split_once('.') {
+            Some(("release", deed)) => (released(entry, deed), "reason"),
+            Some(("experiment", deed)) => (tried(entry, deed), "reason"),
+            Some(_) | None => (format!("{who}: {other} of {}", entry.target), "reason"),
+        },
     };
     if let Some(why) = entry.detail[why].as_str().and_then(|why| why.lines().next()) {
         let why: String = why.chars().take(WHY_CHARS).collect();
@@ -91,6 +92,25 @@ fn published(entry: &AuditEntry) -> String {
         text(&detail["semver"]),
         text(&detail["prompt"])
     )
+}
+
+fn released(entry: &AuditEntry, deed: &str) -> String {
+    let (who, detail) = (&entry.who, &entry.detail);
+    let (prompt, label) = (text(&detail["prompt"]), text(&detail["label"]));
+    let what = format!("version {} of {prompt} for `{label}`", detail["version"]);
+    match deed {
+        "started" | "advanced" | "paused" | "resumed" => {
+            format!("{who} {deed} the ramp of {what}, at {} %", detail["percent"])
+        }
+        "aborted" => format!("{who} aborted the ramp of {what}"),
+        _ => format!("{who} {deed} {what}"),
+    }
+}
+
+fn tried(entry: &AuditEntry, deed: &str) -> String {
+    let detail = &entry.detail;
+    let (prompt, label) = (text(&detail["prompt"]), text(&detail["label"]));
+    format!("{} {deed} the experiment on `{label}` of {prompt}", entry.who)
 }
 
 fn text(value: &Value) -> &str {
@@ -169,8 +189,23 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_any_family_has_a_line() {
-        let line = summary(&entry("release.put_off", json!({"reason": "monday"})));
-        assert_eq!(line, "release of support/reply@production: put off by ann: monday");
+    fn releases_and_experiments_say_what_happened_to_what() {
+        let detail = |reason: Option<&str>| json!({"prompt": "support/reply", "label": "production", "version": 4, "percent": 10, "reason": reason});
+        let lines = [
+            entry("release.proposed", detail(Some("warmer"))),
+            entry("release.advanced", detail(Some("by time"))),
+            entry("release.aborted", detail(None)),
+            entry("experiment.started", detail(None)),
+        ]
+        .map(|entry| summary(&entry));
+        assert_eq!(
+            lines,
+            [
+                "ann proposed version 4 of support/reply for `production`: warmer",
+                "ann advanced the ramp of version 4 of support/reply for `production`, at 10 %: by time",
+                "ann aborted the ramp of version 4 of support/reply for `production`",
+                "ann started the experiment on `production` of support/reply",
+            ]
+        );
     }
 }

@@ -18,6 +18,7 @@ fn prompt(revision: i64) -> Prompt {
         tags: Vec::new(),
         aliases: Vec::new(),
         labels: BTreeMap::new(),
+        splits: BTreeMap::new(),
         latest: None,
         created_at: Time(0),
         updated_at: Time(0),

@@ -7,6 +7,7 @@ use vocab::{LabelName, Page, PromptName};
 
 use super::names::search_pattern;
 use super::{Prompt, PromptFilter, PromptKind};
+use crate::assignment::Splits;
 use crate::db::{Result, Row, Tx, args};
 use crate::paging::Paging;
 use crate::projects::no_project;
@@ -20,7 +21,8 @@ macro_rules! columns {
     () => {
         "p.id, p.project, p.name, p.kind, p.description, p.tags, p.aliases, p.latest, p.created_us, \
          p.updated_us, p.archived_us, p.revision, (SELECT string_agg(l.label || '=' || CAST(l.version AS \
-         TEXT), ',') FROM label l WHERE l.prompt_id = p.id) AS labels"
+         TEXT), ',') FROM label l WHERE l.prompt_id = p.id) AS labels, (SELECT string_agg(s.label || '=' || \
+         s.split, '\n') FROM label_split s WHERE s.prompt_id = p.id) AS splits"
     };
 }
 pub(crate) use columns;
@@ -97,6 +99,7 @@ pub(crate) fn read(row: &Row) -> Result<Prompt> {
         tags: row.json("tags")?,
         aliases: row.json("aliases")?,
         labels: read_labels(row.maybe_text("labels")?.as_deref())?,
+        splits: read_splits(row.maybe_text("splits")?.as_deref())?,
         latest: (latest > 0).then_some(latest),
         created_at: row.time("created_us")?,
         updated_at: row.time("updated_us")?,
@@ -106,12 +109,12 @@ pub(crate) fn read(row: &Row) -> Result<Prompt> {
 }
 
 /// The prompt of that name inside a transaction.
-pub(super) async fn find(tx: &mut Tx, project: &str, name: &PromptName) -> Result<Option<Prompt>> {
+pub(crate) async fn find(tx: &mut Tx, project: &str, name: &PromptName) -> Result<Option<Prompt>> {
     tx.maybe(FIND, args![project, name.as_str()]).await?.as_ref().map(read).transpose()
 }
 
 /// The same, or an error.
-pub(super) async fn get(tx: &mut Tx, project: &str, name: &PromptName) -> Result<Prompt> {
+pub(crate) async fn get(tx: &mut Tx, project: &str, name: &PromptName) -> Result<Prompt> {
     find(tx, project, name).await?.ok_or_else(|| no_prompt(name))
 }
 
@@ -126,6 +129,16 @@ fn read_labels(joined: Option<&str>) -> Result<BTreeMap<LabelName, u32>> {
         Some((label.parse().ok()?, version.parse().ok()?))
     };
     pairs.map(|pair| read(pair).ok_or_else(|| StoreError::unreadable("labels"))).collect()
+}
+
+/// Splits are lines of JSON, in which a line end is always escaped.
+fn read_splits(joined: Option<&str>) -> Result<Splits> {
+    let read = |line: &str| {
+        let (label, split) = line.split_once('=')?;
+        Some((label.parse().ok()?, serde_json::from_str(split).ok()?))
+    };
+    let lines = joined.unwrap_or_default().lines();
+    lines.map(|line| read(line).ok_or_else(|| StoreError::unreadable("splits"))).collect()
 }
 
 /// The names in a folder, as the first possible one and the first beyond: `0` follows `/`.

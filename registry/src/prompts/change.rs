@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use vocab::{Id, PromptName, Time};
+use vocab::{Id, LabelName, PromptName, Time};
 
 use super::resolve::is_foreign;
 use super::{NewPrompt, Prompt, PromptChange, catalogue, names};
@@ -79,6 +79,7 @@ pub(super) async fn create(writing: &mut Writing, it: &Creation) -> Result<Promp
         tags: names::check_tags(&new.tags)?,
         aliases: new.aliases.clone(),
         labels: BTreeMap::new(),
+        splits: BTreeMap::new(),
         latest: None,
         created_at: *now,
         updated_at: *now,
@@ -200,12 +201,21 @@ fn archived_at(before: &Prompt, archived: Option<bool>, now: Time) -> Result<Opt
     match archived {
         None => Ok(before.archived_at),
         Some(false) => Ok(None),
-        Some(true) if before.labels.is_empty() => Ok(before.archived_at.or(Some(now))),
+        Some(true) if before.labels.is_empty() && before.splits.is_empty() => {
+            Ok(before.archived_at.or(Some(now)))
+        }
         Some(true) => {
-            let labels =
-                before.labels.keys().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
-            let message = format!("prompt `{}` still has labels: remove {labels} first", before.name);
-            Err(StoreError::Conflict(message))
+            let named = |labels: Vec<&LabelName>| {
+                labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ")
+            };
+            let name = &before.name;
+            Err(StoreError::Conflict(if before.labels.is_empty() {
+                let labels = named(before.splits.keys().collect());
+                format!("prompt `{name}` still has an experiment on {labels}: stop it first")
+            } else {
+                let labels = named(before.labels.keys().collect());
+                format!("prompt `{name}` still has labels: remove {labels} first")
+            }))
         }
     }
 }

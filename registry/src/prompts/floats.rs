@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use vocab::{Id, LabelName, PromptName};
 
 use super::Prompt;
+use super::labels::Note;
 use super::resolve::ResolveError;
 use super::versions::{self, BY_NUMBER, StoredVersion, limits};
 use crate::content::{Content, Float, Floating, Included, Snippet, Standing};
 use crate::db::{Result, Row, Tx, Writing, args};
-use crate::roles::{Who, may_serve};
+use crate::policies::{Ask, may_follow};
 use crate::template::{Problem, Template};
 use crate::{Registry, StoreError};
 
@@ -64,8 +65,17 @@ impl StoredVersion {
         &self,
         tx: &mut Tx,
     ) -> Result<std::result::Result<Template, Vec<Problem>>> {
+        self.compile_with(tx, None).await
+    }
+
+    /// The same, as if a label pointed at another version.
+    pub(crate) async fn compile_with(
+        &self,
+        tx: &mut Tx,
+        moved: Option<(&Float, u32)>,
+    ) -> Result<std::result::Result<Template, Vec<Problem>>> {
         let parts = (&self.included, &self.floating);
-        let standing = standing(tx, parts, None).await?;
+        let standing = standing(tx, parts, moved).await?;
         Ok(compile(&self.content, parts, &standing))
     }
 }
@@ -84,15 +94,15 @@ impl Registry {
 }
 
 /// A version that serves by a label, and includes what moves, itself or through others.
-struct Reached {
-    prompt: Id<vocab::id::Prompt>,
-    name: PromptName,
-    label: LabelName,
-    version: u32,
+pub(crate) struct Reached {
+    pub(crate) prompt: Id<vocab::id::Prompt>,
+    pub(crate) name: PromptName,
+    pub(crate) label: LabelName,
+    pub(crate) version: u32,
 }
 
-/// Who serves what a label points at, however deep it is included.
-async fn reached(tx: &mut Tx, float: &Float) -> Result<Vec<Reached>> {
+/// Who serves what a label points at, however deep it is included; also where a ramp or an experiment serves it.
+pub(crate) async fn reached(tx: &mut Tx, float: &Float) -> Result<Vec<Reached>> {
     const REACHED: &str = "WITH RECURSIVE reached (prompt_id, version) AS (
             SELECT i.prompt_id, i.version FROM version_include i WHERE i.snippet_id = $1 AND i.label = $2
             UNION
@@ -100,10 +110,13 @@ async fn reached(tx: &mut Tx, float: &Float) -> Result<Vec<Reached>> {
             WHERE i.snippet_version = r.version OR EXISTS
                   (SELECT 1 FROM label f WHERE f.prompt_id = r.prompt_id AND f.label = i.label AND f.version = r.version)
          )
-         SELECT p.id, p.name, l.label, l.version
-         FROM reached r JOIN label l ON l.prompt_id = r.prompt_id AND l.version = r.version
-         JOIN prompt p ON p.id = r.prompt_id
-         ORDER BY p.name, l.label LIMIT $3";
+         SELECT p.id, p.name, s.label, s.version
+         FROM (SELECT l.prompt_id, l.label, l.version
+               FROM reached r JOIN label l ON l.prompt_id = r.prompt_id AND l.version = r.version
+               UNION SELECT t.prompt_id, t.label, t.version
+               FROM reached r JOIN label_split_version t ON t.prompt_id = r.prompt_id AND t.version = r.version) s
+         JOIN prompt p ON p.id = s.prompt_id
+         ORDER BY p.name, s.label LIMIT $3";
     let rows = tx.all(REACHED, args![float.prompt.to_string(), float.label.as_str(), TRIED]).await?;
     let read = |row: &Row| {
         Ok(Reached {
@@ -122,7 +135,7 @@ pub(super) async fn check_move(
     writing: &mut Writing,
     prompt: &Prompt,
     (label, version): (&LabelName, u32),
-    who: &Who,
+    note: &Note<'_>,
 ) -> Result<()> {
     let float = Float { prompt: prompt.id, label: label.clone() };
     let moved = (&float, version);
@@ -130,9 +143,10 @@ pub(super) async fn check_move(
     let (mut asked, mut tried) = (BTreeSet::new(), BTreeSet::new());
     for it in reached(&mut writing.tx, &float).await? {
         if it.label != *label && asked.insert(it.label.clone()) {
-            may_serve(&it.label, Some(it.version), who)
-                .map_err(|refusal| through(&refusal, &it, prompt, label))?;
-            who.may_label(it.label.as_str()).map_err(|refusal| through(&refusal, &it, prompt, label))?;
+            let Note { who, way, contract, now, .. } = *note;
+            let ask = Ask { prompt, label: &it.label, version: Some(it.version), who, way, contract, now };
+            let refused = may_follow(writing, &ask).await;
+            refused.map_err(|refusal| through(refusal, &it, prompt, label))?;
         }
         if tried.insert((it.prompt, it.version)) {
             hold(&mut writing.tx, (it.prompt, &it.name, it.version), moved).await?;
@@ -141,11 +155,18 @@ pub(super) async fn check_move(
     Ok(())
 }
 
-fn through(refusal: &StoreError, it: &Reached, prompt: &Prompt, label: &LabelName) -> StoreError {
-    StoreError::Forbidden(format!(
-        "label `{label}` of prompt `{}` is included by `{}@{}`, which changes with it: {refusal}",
-        prompt.name, it.name, it.label
-    ))
+fn through(refusal: StoreError, it: &Reached, prompt: &Prompt, label: &LabelName) -> StoreError {
+    let told = |why: String| {
+        format!(
+            "label `{label}` of prompt `{}` is included by `{}@{}`, which changes with it: {why}",
+            prompt.name, it.name, it.label
+        )
+    };
+    match refusal {
+        StoreError::Forbidden(why) => StoreError::Forbidden(told(why)),
+        StoreError::Conflict(why) => StoreError::Conflict(told(why)),
+        other => other,
+    }
 }
 
 /// Refuses when a version would not hold with a label moved.

@@ -9,12 +9,13 @@ use vocab::{LabelName, Page, PromptName, Time};
 
 use super::Prompt;
 use super::names::check_text;
+use crate::contract::{Candidate, Contract, reason_with};
 use crate::db::{Result, Row, args};
 use crate::paging::Paging;
-use crate::roles::{Permission, Who, may_serve};
+use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
 
-pub(super) use moving::{Note, place};
+pub(crate) use moving::{Note, place, stale, standing};
 
 /// The longest reason, in bytes.
 const REASON_BYTES: usize = 2_000;
@@ -94,12 +95,16 @@ pub struct LabelChange {
     pub expected_version: Option<u32>,
     /// Why, for the history.
     pub reason: Option<String>,
+    /// Whether a ramp or an experiment on the label is ended, which is refused otherwise. Rolling back always does.
+    pub end: bool,
+    /// Why it may break its callers, where its policy has them asked.
+    pub waiver: Option<String>,
 }
 
 impl LabelChange {
     /// A change of this label on no condition.
     pub const fn of(label: LabelName) -> Self {
-        Self { label, expected_version: None, reason: None }
+        Self { label, expected_version: None, reason: None, end: false, waiver: None }
     }
 
     /// The same label, put on a version.
@@ -122,6 +127,7 @@ struct Task {
     name: PromptName,
     change: LabelChange,
     version: u32,
+    contract: Contract,
     who: Who,
     now: Time,
 }
@@ -136,8 +142,10 @@ impl Registry {
         who: &Who,
     ) -> Result<Label> {
         let LabelPlacement { change, version } = placement;
-        may_serve(&change.label, Some(version), who)?;
-        let task = self.label_task((project, name), version, change, who)?;
+        who.require(Permission::WritePrompts)?;
+        let (place, candidate) = ((project, name, &change.label), Candidate::Stored(version));
+        let contract = self.check_contract(place, candidate, change.waiver.as_deref()).await?;
+        let task = Task { contract, ..self.label_task((project, name), version, change, who)? };
         self.write(task, |writing, task| Box::pin(moving::put(writing, task))).await
     }
 
@@ -149,12 +157,13 @@ impl Registry {
         change: LabelChange,
         who: &Who,
     ) -> Result<()> {
-        may_serve(&change.label, None, who)?;
+        who.require(Permission::WritePrompts)?;
         let task = self.label_task((project, name), 0, change, who)?;
         self.write(task, |writing, task| Box::pin(moving::remove(writing, task))).await
     }
 
-    /// Points a label at the version it served before the present one was placed; again walks further back.
+    /// Points a label at the version it served before the present one was placed; again walks further back. A ramp is a
+    /// placement under way: it is what goes back first. An experiment on the label ends.
     pub async fn roll_back_label(
         &self,
         project: &str,
@@ -205,12 +214,13 @@ impl Registry {
         change: LabelChange,
         who: &Who,
     ) -> Result<Task> {
-        if let Some(reason) = &change.reason {
-            check_text("reason", reason, REASON_BYTES)?;
-        }
+        check_text("reason", change.reason.as_deref().unwrap_or_default(), REASON_BYTES)?;
+        check_text("override", change.waiver.as_deref().unwrap_or_default(), REASON_BYTES)?;
         who.may_label(change.label.as_str())?;
-        let (who, now) = (who.clone(), self.clock().now());
-        Ok(Task { project: project.into(), name: name.clone(), change, version, who, now })
+        let mut change = change;
+        change.reason = reason_with(change.reason.take(), change.waiver.as_deref());
+        let (who, now, contract) = (who.clone(), self.clock().now(), Contract::Unchecked);
+        Ok(Task { project: project.into(), name: name.clone(), change, version, contract, who, now })
     }
 }
 

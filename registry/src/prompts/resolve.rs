@@ -9,6 +9,7 @@ use vocab::{LabelName, PromptRef, Selector};
 
 use super::versions::{self, Version};
 use super::{Prompt, versions::StoredVersion};
+use crate::assignment::{Assigned, Exposure, Units};
 use crate::content::{Alias, Standing};
 use crate::error::BoxError;
 use crate::snapshot::{Entry, Snapshot};
@@ -26,6 +27,8 @@ pub struct Resolved {
     pub version: Arc<Version>,
     /// The label it was reached by; `None` for pinned versions and `latest`.
     pub label: Option<LabelName>,
+    /// The part it takes in an experiment.
+    pub exposure: Option<Exposure>,
 }
 
 /// Why a reference comes to nothing. `Display` says what there is instead.
@@ -67,13 +70,30 @@ enum Found {
 struct Wanted {
     entry: Arc<Entry>,
     selector: Selector,
+    reached: Reached,
+}
+
+/// How a version was reached.
+#[derive(Default)]
+struct Reached {
     label: Option<LabelName>,
+    exposure: Option<Exposure>,
 }
 
 impl Registry {
-    /// The version a reference names, for serving.
+    /// The version a reference names, for somebody who looks at it: of a label that is split, what it points at.
     pub async fn resolve(&self, project: &str, reference: &PromptRef) -> Result<Resolved, ResolveError> {
-        let found = look_up(&self.snapshot(), project, reference)?;
+        self.resolve_for(project, reference, None).await
+    }
+
+    /// The version a reference names, for a call: of a label that is split, the call's part.
+    pub async fn resolve_for(
+        &self,
+        project: &str,
+        reference: &PromptRef,
+        units: Option<&Units<'_>>,
+    ) -> Result<Resolved, ResolveError> {
+        let found = look_up(&self.snapshot(), project, reference, units)?;
         match found {
             Found::Served(resolved) => Ok(resolved),
             // Boxed: the callers of every call need not make room for this rare branch.
@@ -82,11 +102,12 @@ impl Registry {
     }
 
     async fn fetch(&self, wanted: Wanted) -> Result<Resolved, ResolveError> {
-        let Wanted { entry, selector, label } = wanted;
+        let Wanted { entry, selector, reached } = wanted;
+        let Reached { label, exposure } = reached;
         let prompt = Arc::clone(&entry.prompt);
         let known = self.versions().get(&prompt, &selector);
         if let Some(version) = known.as_ref().filter(|version| self.snapshot().bears_out(version)) {
-            return Ok(Resolved { prompt, version: Arc::clone(version), label });
+            return Ok(Resolved { prompt, version: Arc::clone(version), label, exposure });
         }
         let served = match &selector {
             Selector::Number(number) => entry.served(*number),
@@ -103,7 +124,7 @@ impl Registry {
         if let Some(served) = served {
             served.remember(&version);
         }
-        Ok(Resolved { prompt, version, label })
+        Ok(Resolved { prompt, version, label, exposure })
     }
 
     /// A version that is not in memory.
@@ -117,7 +138,12 @@ impl Registry {
     }
 }
 
-fn look_up(snapshot: &Snapshot, project: &str, reference: &PromptRef) -> Result<Found, ResolveError> {
+fn look_up(
+    snapshot: &Snapshot,
+    project: &str,
+    reference: &PromptRef,
+    units: Option<&Units<'_>>,
+) -> Result<Found, ResolveError> {
     let name = reference.name.as_str();
     let Some(entry) = snapshot.entry(project, name) else {
         return Err(ResolveError::NoPrompt(format!(
@@ -132,31 +158,43 @@ fn look_up(snapshot: &Snapshot, project: &str, reference: &PromptRef) -> Result<
         )));
     }
     let mapped = map_foreign(prompt, reference)?;
-    let (number, label) = match mapped.as_ref().or(reference.selector.as_ref()) {
-        None => by_label(prompt, vocab::name::PRODUCTION)?,
-        Some(Selector::Label(label)) => by_label(prompt, label.as_str())?,
-        Some(Selector::Latest) => (prompt.latest.ok_or_else(|| no_version(prompt, &Selector::Latest))?, None),
-        Some(Selector::Number(number)) => (*number, None),
+    let pinned = Reached::default;
+    let (number, reached) = match mapped.as_ref().or(reference.selector.as_ref()) {
+        None => by_label(prompt, vocab::name::PRODUCTION, units)?,
+        Some(Selector::Label(label)) => by_label(prompt, label.as_str(), units)?,
+        Some(Selector::Latest) => {
+            (prompt.latest.ok_or_else(|| no_version(prompt, &Selector::Latest))?, pinned())
+        }
+        Some(Selector::Number(number)) => (*number, pinned()),
         Some(selector @ Selector::SemVer(semver)) => match entry.number_of(*semver) {
-            Some(number) => (number, None),
-            None => return Ok(stored(entry, selector.clone(), None)),
+            Some(number) => (number, pinned()),
+            None => return Ok(stored(entry, selector.clone(), pinned())),
         },
         // Versions of one content share a digest, and the newest of them need not be one that serves.
-        Some(selector @ Selector::Digest(_)) => return Ok(stored(entry, selector.clone(), None)),
+        Some(selector @ Selector::Digest(_)) => return Ok(stored(entry, selector.clone(), pinned())),
     };
     let Some(version) = entry.version(number).filter(|version| snapshot.bears_out(version)) else {
-        return Ok(stored(entry, Selector::Number(number), label));
+        return Ok(stored(entry, Selector::Number(number), reached));
     };
-    Ok(Found::Served(Resolved { prompt: Arc::clone(prompt), version, label }))
+    let Reached { label, exposure } = reached;
+    Ok(Found::Served(Resolved { prompt: Arc::clone(prompt), version, label, exposure }))
 }
 
-fn stored(entry: &Arc<Entry>, selector: Selector, label: Option<LabelName>) -> Found {
-    Found::Stored(Wanted { entry: Arc::clone(entry), selector, label })
+fn stored(entry: &Arc<Entry>, selector: Selector, reached: Reached) -> Found {
+    Found::Stored(Wanted { entry: Arc::clone(entry), selector, reached })
 }
 
-fn by_label(prompt: &Prompt, label: &str) -> Result<(u32, Option<LabelName>), ResolveError> {
-    match prompt.labels.get_key_value(label) {
-        Some((label, number)) => Ok((*number, Some(label.clone()))),
+/// What a label comes to: what it points at, or what splits it says for this call.
+fn by_label(prompt: &Prompt, label: &str, units: Option<&Units<'_>>) -> Result<(u32, Reached), ResolveError> {
+    let pointed = prompt.labels.get_key_value(label);
+    if let Some((label, split)) = prompt.splits.get_key_value(label) {
+        let Assigned { version, exposure } = split.assign(units, pointed.is_some());
+        if let Some(number) = version {
+            return Ok((number, Reached { label: Some(label.clone()), exposure }));
+        }
+    }
+    match pointed {
+        Some((label, number)) => Ok((*number, Reached { label: Some(label.clone()), exposure: None })),
         None => Err(no_label(prompt, label)),
     }
 }

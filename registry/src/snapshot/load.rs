@@ -8,6 +8,7 @@ use vocab::Id;
 use super::copy::{Copy, Kind, Scribe};
 use super::{Credentials, Entry, Served, Shards, Snapshot};
 use crate::StoreError;
+use crate::assignment::Split;
 use crate::credentials::SecretHash;
 use crate::db::{Columns, Db, Packed, Result, Row, Tx, args};
 use crate::projects::PROJECTS;
@@ -36,11 +37,11 @@ const PROMPTS: &str = concat!(
 const SERVED: &str = concat!(
     "SELECT v.prompt_id, ",
     versions::columns!(),
-    " FROM prompt p JOIN label l ON l.prompt_id = p.id \
-      JOIN version v ON v.prompt_id = l.prompt_id AND v.number = l.version \
-      WHERE (p.revision, p.id) >= ($1, $2) AND (p.revision, p.id) <= ($3, $4) AND NOT EXISTS \
-      (SELECT 1 FROM label o WHERE o.prompt_id = l.prompt_id AND o.version = l.version AND o.label < l.label) \
-      LIMIT $5"
+    " FROM (SELECT l.prompt_id, l.version FROM prompt p JOIN label l ON l.prompt_id = p.id \
+            WHERE (p.revision, p.id) >= ($1, $2) AND (p.revision, p.id) <= ($3, $4) \
+            UNION SELECT s.prompt_id, s.version FROM prompt p JOIN label_split_version s ON s.prompt_id = p.id \
+            WHERE (p.revision, p.id) >= ($1, $2) AND (p.revision, p.id) <= ($3, $4)) t \
+      JOIN version v ON v.prompt_id = t.prompt_id AND v.number = t.version LIMIT $5"
 );
 /// One of them.
 const ONE_SERVED: &str = concat!(
@@ -294,7 +295,8 @@ impl Place {
 }
 
 fn served_numbers(prompt: &Prompt) -> BTreeSet<u32> {
-    prompt.labels.values().copied().collect()
+    let split = prompt.splits.values().flat_map(Split::versions);
+    prompt.labels.values().copied().chain(split).collect()
 }
 
 fn put_project(next: &mut Snapshot, row: &Row) -> Result<()> {

@@ -12,18 +12,34 @@ const EVENTS: usize = 50;
 /// Hosts that take Slack's messages and nothing else.
 const SLACK_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
 /// What is raised, and the families of it.
-const RAISED: [&str; 8] = [
+const RAISED: [&str; 24] = [
     "*",
     "alert.*",
     "alert.firing",
     "alert.resolved",
+    "experiment.*",
+    "experiment.changed",
+    "experiment.removed",
+    "experiment.started",
+    "experiment.stopped",
     "label.*",
     "label.moved",
     "prompt.*",
     "prompt.version_created",
+    "release.*",
+    "release.aborted",
+    "release.advanced",
+    "release.approved",
+    "release.paused",
+    "release.proposed",
+    "release.rejected",
+    "release.released",
+    "release.resumed",
+    "release.started",
+    "release.withdrawn",
 ];
 /// What is announced and not raised yet.
-const LATER: [&str; 3] = ["release.", "experiment.", "budget."];
+const LATER: [&str; 1] = ["budget."];
 
 /// Refuses what cannot be sent to, or would put a secret where it is shown.
 pub(super) fn url(url: &str) -> Result<()> {

@@ -39,6 +39,7 @@ pub(crate) fn run(workspace: &Workspace, programs: &Path) -> anyhow::Result<usiz
     let _provider = stage.start_provider()?;
     let _gateway = stage.start_gateway_with(&[("WEIR_DEMO", "true".to_owned())])?;
     let prometheus = Prometheus::start(&folder, &stage)?;
+    try_out(&stage)?;
     talk(&stage)?;
     prometheus.wait_for("sum(weir_requests_total)", 1.0)?;
     let seen = prometheus.value("sum(weir_requests_total)")?;
@@ -64,13 +65,26 @@ pub(crate) fn run(workspace: &Workspace, programs: &Path) -> anyhow::Result<usiz
     Ok(count)
 }
 
+/// An experiment on the demo's prompt.
+fn try_out(stage: &Stage) -> anyhow::Result<()> {
+    let version = json!({
+        "messages": [{"role": "user", "content": "{{question}} Answer in one sentence."}], "model": "demo/demo-small",
+    });
+    stage.manage("POST", "/prompts/demo%2Fsupport-reply/versions", &version)?;
+    let arm = |name: &str, version: u32| json!({"name": name, "version": version, "weight": 1});
+    let plan = json!({"arms": [arm("control", 1), arm("brief", 2)], "unit": "user", "state": "running"});
+    stage.manage("PUT", "/prompts/demo%2Fsupport-reply/experiments/production", &plan).map(drop)
+}
+
 /// Calls of every kind: prompts, streams, users, tags, errors, failed tries, scores.
 fn talk(stage: &Stage) -> anyhow::Result<()> {
     for turn in 0..4 {
-        stage.say(&json!({
+        let prompted = json!({
             "model": "prompt:demo/support-reply", "prompt_variables": {"question": "Where is my order?"},
             "weir": {"user": format!("user-{turn}"), "session": "s-1", "tags": ["checkout"]},
-        }))?;
+        });
+        let (_, id) = stage.post("/v1/chat/completions", &prompted, &[])?;
+        stage.judge(&id)?;
         stage.say(&json!({
             "model": "demo/demo-small", "stream": true, "messages": [{"role": "user", "content": "Hello"}],
         }))?;

@@ -187,6 +187,21 @@ impl Stage {
         Ok((answer.status().as_u16(), id.to_owned()))
     }
 
+    /// Sends JSON to the admin API and returns what it answers; `path` is below `/api/v1`.
+    pub(crate) fn manage(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}/api/v1{path}", self.admin))
+            .header("authorization", format!("Bearer {ADMIN_TOKEN}"))
+            .header("content-type", "application/json")
+            .body(body.to_string())?;
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut answer = agent.run(request)?;
+        let text = answer.body_mut().read_to_string()?;
+        ensure!(answer.status().is_success(), "{method} {path}: {} {text}", answer.status());
+        Ok(serde_json::from_str(&text)?)
+    }
+
     /// One call as the admin API shows it, once it is on record.
     pub(crate) fn record(&self, id: &str) -> anyhow::Result<Option<Value>> {
         let url = format!("http://{}/api/v1/calls/{id}", self.admin);
@@ -206,6 +221,17 @@ impl Stage {
             ureq::post(url).header("authorization", &bearer).header("weir-user", user).send_json(body)?;
         let id = answer.headers().get("weir-call-id").context("the answer carries no id")?;
         Ok(id.to_str()?.to_owned())
+    }
+
+    /// Calls a prompt, reads the answer to its end, and returns its status and the version that served.
+    pub(crate) fn prompt(&self, agent: &ureq::Agent, body: &Value) -> anyhow::Result<(u16, u32)> {
+        let url = format!("http://{}/v1/chat/completions", self.listen);
+        let bearer = format!("Bearer {API_KEY}");
+        let mut answer = agent.post(url).header("authorization", &bearer).send_json(body)?;
+        answer.body_mut().read_to_string()?;
+        let served = answer.headers().get("weir-prompt").and_then(|served| served.to_str().ok());
+        let version = served.and_then(|served| served.rsplit_once('@')?.1.parse().ok());
+        Ok((answer.status().as_u16(), version.unwrap_or_default()))
     }
 
     /// Asks for a chat completion, and reads the answer to its end.

@@ -42,6 +42,7 @@ pub(in crate::clickhouse) const fn columns(field: &Field) -> &'static [&'static 
         Field::Label => &["prompt_label"],
         Field::Experiment => &["experiment"],
         Field::Arm => &["arm"],
+        Field::ArmUnit => &["arm_unit"],
         Field::Outcome => &["outcome"],
         Field::Error => &["error_code"],
         Field::Key => &["key_id"],

@@ -37,6 +37,7 @@ fn call(span_id: &str, parent: Option<&str>, second: i64) -> FoundCall {
         prompt_label: None,
         experiment: None,
         arm: None,
+        arm_unit: None,
         variables: None,
         input_tokens: Some(10),
         cached_input_tokens: None,

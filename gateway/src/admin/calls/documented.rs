@@ -138,6 +138,8 @@ struct CallFields {
     experiment: Option<String>,
     /// The experiment's arm.
     arm: Option<String>,
+    /// What it was assigned to the arm by: the experiment's unit, or `none` when the call did not say it.
+    arm_unit: Option<String>,
     /// The prompt's variables as sent.
     #[schema(value_type = Option<Object>)]
     variables: Option<Value>,

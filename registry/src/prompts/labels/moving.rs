@@ -9,31 +9,55 @@ use vocab::{LabelName, Time};
 
 use super::{LABELS, Label, LabelAction, Task, no_label, read_label};
 use crate::StoreError;
+use crate::assignment::Split;
 use crate::audit;
+use crate::contract::Contract;
 use crate::db::{Result, Writing, args};
+use crate::policies::{Ask, Way, may_reach, may_serve};
 use crate::prompts::versions::no_version;
 use crate::prompts::{Prompt, catalogue, floats};
-use crate::roles::{Who, may_serve};
+use crate::roles::{Permission, Who};
+use crate::splits::{self, Ending};
 
 pub(super) async fn put(writing: &mut Writing, task: &Task) -> Result<Label> {
-    let prompt = catalogue::get(&mut writing.tx, &task.project, &task.name).await?;
+    let mut prompt = catalogue::get(&mut writing.tx, &task.project, &task.name).await?;
     task.who.may_change(prompt.name.as_str())?;
     prompt.writable()?;
-    let now = standing(writing, &prompt, &task.change.label).await?;
+    let label = &task.change.label;
+    let now = standing(writing, &prompt, label).await?;
+    let ask = Ask { version: Some(task.version), ..task.ask(&prompt, Way::Put) };
+    may_reach(writing, &ask).await?;
     expect(&prompt, task, now.as_ref())?;
+    clear(writing, &mut prompt, task).await?;
     match now {
         Some(now) if now.version == task.version => Ok(now),
-        _ => place(writing, &prompt, (&task.change.label, task.version), &task.note()).await,
+        _ => place(writing, &prompt, (label, task.version), &task.note(Way::Put)).await,
     }
 }
 
+/// Ends what splits the label, if the caller wants it so; refuses otherwise.
+async fn clear(writing: &mut Writing, prompt: &mut Prompt, task: &Task) -> Result<()> {
+    let label = &task.change.label;
+    if !task.change.end {
+        return splits::check_free(prompt, label);
+    }
+    if prompt.splits.contains_key(label) {
+        task.who.require(Permission::Release)?;
+        splits::end(writing, prompt, label, &task.ending("the label was moved")).await?;
+        prompt.splits.remove(label);
+    }
+    Ok(())
+}
+
 pub(super) async fn remove(writing: &mut Writing, task: &Task) -> Result<()> {
-    let prompt = catalogue::get(&mut writing.tx, &task.project, &task.name).await?;
+    let mut prompt = catalogue::get(&mut writing.tx, &task.project, &task.name).await?;
     task.who.may_change(prompt.name.as_str())?;
     let label = &task.change.label;
     let now = standing(writing, &prompt, label).await?.ok_or_else(|| no_label(&prompt, label))?;
     expect(&prompt, task, Some(&now))?;
     floats::check_removal(writing, &prompt, label).await?;
+    may_serve(writing, &task.ask(&prompt, Way::Remove)).await?;
+    clear(writing, &mut prompt, task).await?;
     let sql = "DELETE FROM label WHERE prompt_id = $1 AND label = $2";
     writing.tx.run(sql, args![prompt.id.to_string(), label.as_str()]).await?;
     let head = head(writing, &prompt, label).await?.ok_or_else(|| StoreError::unreadable("label_move"))?;
@@ -44,7 +68,7 @@ pub(super) async fn remove(writing: &mut Writing, task: &Task) -> Result<()> {
         placement: head.placement,
         previous: None,
     };
-    record(writing, &prompt, label, &entry, &task.note()).await
+    record(writing, &prompt, label, &entry, &task.note(Way::Remove)).await
 }
 
 pub(super) async fn roll_back(writing: &mut Writing, task: &Task) -> Result<Label> {
@@ -52,9 +76,17 @@ pub(super) async fn roll_back(writing: &mut Writing, task: &Task) -> Result<Labe
     task.who.may_change(prompt.name.as_str())?;
     prompt.writable()?;
     let label = &task.change.label;
-    let now = standing(writing, &prompt, label).await?.ok_or_else(|| no_label(&prompt, label))?;
+    let now = standing(writing, &prompt, label).await?.ok_or_else(|| nothing_below(&prompt, label))?;
     expect(&prompt, task, Some(&now))?;
+    may_serve(writing, &task.ask(&prompt, Way::Rollback)).await?;
+    let ended = splits::end(writing, &prompt, label, &task.ending("the label was rolled back")).await?;
+    if let Some(Split::Ramp(share)) = ended {
+        return take_back(writing, &prompt, task, (share.version, now.version)).await;
+    }
     let Some(placement) = head(writing, &prompt, label).await?.and_then(|head| head.previous) else {
+        if ended.is_some() {
+            return Ok(now);
+        }
         return Err(StoreError::Conflict(format!(
             "label `{label}` of prompt `{}` served nothing before version {}: there is nothing to roll back to",
             prompt.name, now.version
@@ -71,31 +103,81 @@ pub(super) async fn roll_back(writing: &mut Writing, task: &Task) -> Result<Labe
         placement,
         previous: None,
     };
-    record(writing, &prompt, label, &entry, &task.note()).await?;
-    point(writing, &prompt, (label, to), &task.note()).await
+    let note = task.note(Way::Rollback);
+    record(writing, &prompt, label, &entry, &note).await?;
+    point(writing, &prompt, (label, to), &note).await
 }
 
-/// Who moves a label, why and when.
-pub(in crate::prompts) struct Note<'a> {
-    pub(in crate::prompts) who: &'a Who,
-    pub(in crate::prompts) reason: Option<&'a str>,
-    pub(in crate::prompts) now: Time,
+/// There is no label, or nothing but an experiment on it.
+fn nothing_below(prompt: &Prompt, label: &LabelName) -> StoreError {
+    if !prompt.splits.contains_key(label) {
+        return no_label(prompt, label);
+    }
+    let name = &prompt.name;
+    StoreError::Conflict(format!(
+        "label `{label}` of prompt `{name}` points at nothing to roll back to, only an experiment serves it: stop that, \
+         or put the label on a version with `end: true`"
+    ))
+}
+
+/// Takes back what a ramp had brought: the label stays where it stood under it.
+async fn take_back(
+    writing: &mut Writing,
+    prompt: &Prompt,
+    task: &Task,
+    (from, to): (u32, u32),
+) -> Result<Label> {
+    let label = &task.change.label;
+    let head = head(writing, prompt, label).await?.ok_or_else(|| StoreError::unreadable("label_move"))?;
+    let entry = Entry {
+        action: LabelAction::Rollback,
+        from: Some(from),
+        to: Some(to),
+        placement: head.placement,
+        previous: None,
+    };
+    let note = task.note(Way::Rollback);
+    record(writing, prompt, label, &entry, &note).await?;
+    point(writing, prompt, (label, to), &note).await
+}
+
+/// Who moves a label, in which way, why and when.
+pub(crate) struct Note<'a> {
+    pub(crate) who: &'a Who,
+    pub(crate) way: Way,
+    pub(crate) contract: Contract,
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) now: Time,
 }
 
 impl Task {
-    fn note(&self) -> Note<'_> {
-        Note { who: &self.who, reason: self.change.reason.as_deref(), now: self.now }
+    fn note(&self, way: Way) -> Note<'_> {
+        let reason = self.change.reason.as_deref();
+        Note { who: &self.who, way, contract: self.contract, reason, now: self.now }
+    }
+
+    /// The question whether the label may be put back or taken away.
+    fn ask<'a>(&'a self, prompt: &'a Prompt, way: Way) -> Ask<'a> {
+        let (label, who) = (&self.change.label, &self.who);
+        Ask { prompt, label, version: None, who, way, contract: self.contract, now: self.now }
+    }
+
+    fn ending<'a>(&'a self, why: &'a str) -> Ending<'a> {
+        let why = self.change.reason.as_deref().unwrap_or(why);
+        Ending { who: &self.who, now: self.now, why }
     }
 }
 
 /// Points a label at a version, which must be there, and writes the history.
-pub(in crate::prompts) async fn place(
+pub(crate) async fn place(
     writing: &mut Writing,
     prompt: &Prompt,
     (label, version): (&LabelName, u32),
     note: &Note<'_>,
 ) -> Result<Label> {
-    may_serve(label, Some(version), note.who)?;
+    splits::check_free(prompt, label)?;
+    let Note { who, way, contract, now, .. } = *note;
+    may_serve(writing, &Ask { prompt, label, version: Some(version), who, way, contract, now }).await?;
     let sql = "SELECT number FROM version WHERE prompt_id = $1 AND number = $2 LIMIT 1";
     if writing.tx.maybe(sql, args![prompt.id.to_string(), version]).await?.is_none() {
         return Err(no_version(prompt, &version));
@@ -137,7 +219,11 @@ async fn head(writing: &mut Writing, prompt: &Prompt, label: &LabelName) -> Resu
     }))
 }
 
-async fn standing(writing: &mut Writing, prompt: &Prompt, label: &LabelName) -> Result<Option<Label>> {
+pub(crate) async fn standing(
+    writing: &mut Writing,
+    prompt: &Prompt,
+    label: &LabelName,
+) -> Result<Option<Label>> {
     let sql =
         "SELECT label, version, moved_by, moved_us FROM label WHERE prompt_id = $1 AND label = $2 LIMIT 1";
     let row = writing.tx.maybe(sql, args![prompt.id.to_string(), label.as_str()]).await?;
@@ -146,9 +232,18 @@ async fn standing(writing: &mut Writing, prompt: &Prompt, label: &LabelName) -> 
 
 /// Refuses when the label does not point where the caller thinks it does.
 fn expect(prompt: &Prompt, task: &Task, now: Option<&Label>) -> Result<()> {
+    match task.change.expected_version {
+        Some(expected) => stale(prompt, &task.change.label, now, expected),
+        None => Ok(()),
+    }
+}
+
+/// Refuses when a label does not point at the version that was expected; 0 stands for none.
+pub(crate) fn stale(prompt: &Prompt, label: &LabelName, now: Option<&Label>, expected: u32) -> Result<()> {
     let current = now.map(|now| now.version);
-    let expected = task.change.expected_version;
-    let Some(expected) = expected.filter(|expected| *expected != current.unwrap_or(0)) else { return Ok(()) };
+    if expected == current.unwrap_or(0) {
+        return Ok(());
+    }
     let found = match now {
         Some(now) => {
             format!("points at version {}, put there by {} at {}", now.version, now.moved_by, now.moved_at)
@@ -159,7 +254,7 @@ fn expect(prompt: &Prompt, task: &Task, now: Option<&Label>) -> Result<()> {
         0 => "and was expected not to be there".to_owned(),
         version => format!("and was expected at version {version}"),
     };
-    let (label, name) = (&task.change.label, &prompt.name);
+    let name = &prompt.name;
     let message =
         format!("label `{label}` of prompt `{name}` {found}, {wanted}: look again before you change it");
     Err(StoreError::Stale { message, current })
@@ -221,7 +316,7 @@ async fn point(
     (label, version): (&LabelName, u32),
     note: &Note<'_>,
 ) -> Result<Label> {
-    floats::check_move(writing, prompt, (label, version), note.who).await?;
+    floats::check_move(writing, prompt, (label, version), note).await?;
     let sql = "INSERT INTO label (prompt_id, label, version, moved_by, moved_us) VALUES ($1, $2, $3, $4, $5)
                ON CONFLICT (prompt_id, label) DO UPDATE SET version = excluded.version,
                    moved_by = excluded.moved_by, moved_us = excluded.moved_us

@@ -1,5 +1,7 @@
 //! Publishing: content checked, compared with the highest version, numbered, labelled, in one transaction.
 
+mod labelling;
+
 use std::sync::Arc;
 
 use dialects::merge::is_parameter;
@@ -12,14 +14,15 @@ use super::limits::{
 use super::{BY_NUMBER, NewVersion, Published, StoredVersion, read};
 use crate::audit::{self, Entry};
 use crate::content::{Content, Floating, Included};
+use crate::contract::Contract;
 use crate::db::{Result, Writing, args, to_json};
+use crate::policies::{Ask, Way, may_include};
 use crate::prompts::change::{self, Creation};
 use crate::prompts::impact::{Assessment, Interface, Reason};
-use crate::prompts::labels::{LABELS, Note, place};
 use crate::prompts::names::check_text;
 use crate::prompts::snippets::{self, Gathered};
 use crate::prompts::{NewPrompt, Prompt, PromptKind, catalogue, drafts};
-use crate::roles::{Permission, Who, may_serve};
+use crate::roles::{Permission, Who};
 use crate::template::{Template, references};
 use crate::{Registry, StoreError, canonical, examples};
 
@@ -45,6 +48,10 @@ struct Checked {
     prepared: Option<Prepared>,
     metadata: String,
     examples: String,
+    /// What became of asking the callers of its labels.
+    contract: Contract,
+    /// The digest of what they were asked about.
+    asked_about: Option<String>,
     who: Who,
     now: Time,
     /// The revision of the draft it was, which goes away with it.
@@ -64,7 +71,8 @@ impl Registry {
         who: &Who,
     ) -> Result<Published> {
         who.require(Permission::WritePrompts)?;
-        let checked = Checked::check(project, name, new, who, self.clock().now())?;
+        let mut checked = Checked::check(project, name, new, who, self.clock().now())?;
+        self.check_contracts(&mut checked).await?;
         self.write(checked, |writing, checked| Box::pin(publish(writing, checked))).await
     }
 
@@ -94,6 +102,7 @@ impl Registry {
         };
         let mut checked = Checked::check(project, name, new, who, self.clock().now())?;
         checked.draft = Some(draft.revision);
+        self.check_contracts(&mut checked).await?;
         self.write(checked, |writing, checked| Box::pin(publish(writing, checked))).await
     }
 }
@@ -150,6 +159,8 @@ impl Checked {
             project: project.into(),
             name: name.clone(),
             prepared,
+            contract: Contract::Unchecked,
+            asked_about: None,
             metadata,
             examples: examples_json,
             who: who.clone(),
@@ -167,7 +178,10 @@ impl Checked {
         let gathered = snippets::gather(&mut writing.tx, &self.project, &self.new.content).await?;
         snippets::check_cycle(prompt, &gathered)?;
         for float in gathered.floating.values() {
-            may_serve(&float.label, gathered.standing.version(float), &self.who)?;
+            let (label, version) = (&float.label, gathered.standing.version(float));
+            let Self { who, contract, now, .. } = self;
+            let (way, contract, now) = (Way::Publish, *contract, *now);
+            may_include(writing, &Ask { prompt, label, version, who, way, contract, now }).await?;
         }
         Prepared::of(gathered)
     }
@@ -203,6 +217,7 @@ async fn publish(writing: &mut Writing, checked: &Checked) -> Result<Published> 
     let parent = find_parent(writing, &prompt).await?;
     expect_parent(&prompt, checked.new.expected_parent, parent.as_ref())?;
     let prepared = checked.prepare(writing, &prompt).await?;
+    checked.expect_asked(&prepared.digest)?;
     let (version, is_new) = match parent {
         Some(parent) if checked.is_said_by(&parent, &prepared.digest) => (parent, false),
         parent => (insert(writing, (checked, &prepared), &prompt, parent.as_ref()).await?, true),
@@ -210,7 +225,7 @@ async fn publish(writing: &mut Writing, checked: &Checked) -> Result<Published> 
     if let Some(revision) = checked.draft {
         drafts::take(&mut writing.tx, &prompt, &checked.who.owner, revision).await?;
     }
-    label(writing, checked, &prompt, version.number).await?;
+    labelling::put(writing, checked, &prompt, version.number).await?;
     let prompt = catalogue::get(&mut writing.tx, &checked.project, &prompt.name).await?;
     Ok(Published { prompt, version, is_new })
 }
@@ -375,22 +390,4 @@ fn lowered(said: Impact, computed: &Assessment) -> StoreError {
             "the impact is at least {impact} ({reasons}): `{said}` would lower it; leave `impact` out or raise it"
         ),
     )
-}
-
-async fn label(writing: &mut Writing, checked: &Checked, prompt: &Prompt, version: u32) -> Result<()> {
-    if prompt.labels.len() + checked.new.labels.len() > LABELS {
-        let message = format!("prompt `{}` would have more than {LABELS} labels", prompt.name);
-        return Err(StoreError::invalid("labels", message));
-    }
-    let mut seen = Vec::with_capacity(checked.new.labels.len());
-    for label in &checked.new.labels {
-        // Where it already stands there is nothing to move and nothing to write down.
-        if seen.contains(&label) || prompt.labels.get(label) == Some(&version) {
-            continue;
-        }
-        seen.push(label);
-        let note = Note { who: &checked.who, reason: None, now: checked.now };
-        place(writing, prompt, (label, version), &note).await?;
-    }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// What the first line says, in the order of [`cells`].
-const HEADINGS: [&str; 50] = [
+const HEADINGS: [&str; 51] = [
     "id",
     "project",
     "started_at",
@@ -37,6 +37,7 @@ const HEADINGS: [&str; 50] = [
     "prompt_label",
     "experiment",
     "arm",
+    "arm_unit",
     "variables",
     "input_tokens",
     "cached_input_tokens",
@@ -116,6 +117,7 @@ fn cells(row: &FoundRow) -> [String; HEADINGS.len()] {
         text(row.prompt_label.as_ref()),
         text(row.experiment.as_ref()),
         text(row.arm.as_ref()),
+        text(row.arm_unit.as_ref()),
         text(json_text(&row.variables).as_ref()),
         number(row.input_tokens),
         number(row.cached_input_tokens),
