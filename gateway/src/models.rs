@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Response, StatusCode};
 use percent_encoding::percent_decode_str;
+use registry::{KeyScope, Prompt};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -42,11 +43,17 @@ fn prompts(app: &App, caller: &Caller) -> impl Iterator<Item = Value> {
     let snapshot = app.registry.snapshot();
     let mut names: Vec<String> = snapshot
         .prompt_names(&caller.key.project)
-        .filter(|prompt| caller.key.scope.allows_prompt(&prompt.name))
+        .filter(|prompt| may_call(&caller.key.scope, prompt))
         .map(|prompt| format!("prompt:{}", prompt.name))
         .collect();
     names.sort_unstable();
     names.into_iter().map(|name| model(&name, "weir"))
+}
+
+/// Whether a key may call a prompt by anything: a version, or a label that it has.
+fn may_call(scope: &KeyScope, prompt: &Prompt) -> bool {
+    let by_label = || prompt.labels.keys().any(|label| scope.allows_label(Some(label)));
+    scope.allows_prompt(&prompt.name) && (scope.allows_label(None) || by_label())
 }
 
 fn model(id: &str, owner: &str) -> Value {

@@ -17,7 +17,7 @@ use crate::credentials::{KEY_PREFIX, SecretHash, generate, hash, hint};
 use crate::db::{Result, Row, Writing, args, to_json};
 use crate::paging::Paging;
 use crate::projects::check_open;
-use crate::prompts::names::check_text;
+use crate::prompts::names::check_line;
 use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
 
@@ -359,7 +359,7 @@ pub(crate) fn read(row: &Row) -> Result<VirtualKey> {
 }
 
 pub(crate) fn check_name(name: &str) -> Result<()> {
-    check_text("name", name, NAME_BYTES)?;
+    check_line("name", name, NAME_BYTES)?;
     if name.trim().is_empty() {
         return Err(StoreError::invalid("name", "`name` is empty: say who or what will use it"));
     }

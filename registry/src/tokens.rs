@@ -17,7 +17,7 @@ use crate::db::{Result, Row, Writing, args, to_json};
 use crate::keys::{Issued, NAME_BYTES, check_expiry, check_name};
 use crate::paging::Paging;
 use crate::projects::check_open;
-use crate::prompts::names::check_text;
+use crate::prompts::names::check_line;
 use crate::roles::{Permission, Role, Who};
 use crate::{Registry, StoreError};
 
@@ -155,7 +155,7 @@ impl Insertion {
         let scope = new.scope.checked()?;
         check_role(new.role, &scope)?;
         if let Some(owner) = &new.owner {
-            check_text("owner", owner, NAME_BYTES)?;
+            check_line("owner", owner, NAME_BYTES)?;
         }
         let name: Arc<str> = new.name.into();
         let owner = match new.owner.filter(|owner| !owner.trim().is_empty()) {

@@ -8,6 +8,8 @@
     reason = "a case fails where the registry does not do as it should"
 )]
 
+#[path = "conformance/acting.rs"]
+mod acting;
 #[path = "conformance/alerts.rs"]
 mod alerts;
 #[path = "conformance/audit.rs"]
@@ -48,6 +50,10 @@ mod resolving;
 mod server;
 #[path = "conformance/snippets.rs"]
 mod snippets;
+#[path = "conformance/tampering.rs"]
+mod tampering;
+#[path = "conformance/verbs.rs"]
+mod verbs;
 #[path = "conformance/versions.rs"]
 mod versions;
 #[path = "conformance/views.rs"]
@@ -248,6 +254,7 @@ macro_rules! conformance {
                 one_of_many_gets_a_name,
                 a_caller_who_goes_away_leaves_whole_writes,
                 readers_see_whole_writes,
+                fifty_writers_of_everything_on_two_nodes_lose_nothing,
             }
             webhooks {
                 a_webhook_is_found_as_it_was_made_without_its_secrets,
@@ -299,6 +306,14 @@ macro_rules! conformance {
                 the_token_that_was_used_is_noted,
                 each_move_of_a_label_is_told_once,
                 trying_a_webhook_out_and_replaying_are_noted,
+            }
+            tampering {
+                an_audit_that_was_tampered_with_says_where,
+                an_end_cut_off_with_its_head_is_found_by_a_head_kept_elsewhere,
+            }
+            verbs {
+                every_verb_leaves_its_entry_and_a_refused_one_none,
+                what_a_start_does_is_noted,
             }
             projects {
                 a_project_is_found_as_it_was_made,

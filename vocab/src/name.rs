@@ -71,8 +71,9 @@ impl FromStr for PromptName {
         for segment in text.split('/') {
             if segment.trim().is_empty() {
                 return refuse(format!(
-                    "prompt name `{text}` has an empty segment: write names as `folder/name`, with no leading, \
-                     trailing or double slash"
+                    "prompt name `{}` has an empty segment: write names as `folder/name`, with no leading, \
+                     trailing or double slash",
+                    text.escape_debug()
                 ));
             }
             let allowed = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '.' | '_' | '-');

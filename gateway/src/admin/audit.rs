@@ -5,7 +5,7 @@ mod export;
 use axum::Json;
 use axum::extract::State;
 use registry::{AuditEntry, AuditFilter, AuditHead};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -88,35 +88,62 @@ struct Head {
     hash: String,
 }
 
-/// Which changes to list.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct AuditQuery {
-    /// Only what this owner answers for.
-    #[param(example = "ann")]
-    who: Option<String>,
-    /// Only this action, or this family of actions: `label.*`.
-    #[param(example = "label.moved")]
-    action: Option<String>,
-    /// Only what was done to this, or to all that begins so: `support/*`.
-    #[param(example = "support/reply@production")]
-    target: Option<String>,
-    /// The earliest, itself included: RFC 3339, a date, or a while ago such as `-7d`.
-    #[param(example = "-7d")]
-    from: Option<String>,
-    /// The latest, itself excluded.
-    to: Option<String>,
-    /// True: of all projects, and of none, instead of one; not for tokens held to a project.
-    all_projects: Option<bool>,
-    /// How many to a page.
-    #[param(minimum = 1, maximum = 1000, default = 50)]
-    limit: Option<u32>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
+/// A query that asks for some of the changes, with what else its route takes.
+macro_rules! query_of_changes {
+    ($(#[$meta:meta])* struct $name:ident { $($own:tt)* }) => {
+        $(#[$meta])*
+        #[derive(serde::Deserialize, utoipa::IntoParams)]
+        #[serde(deny_unknown_fields)]
+        #[into_params(parameter_in = Query)]
+        struct $name {
+            /// Only what this owner answers for.
+            #[param(example = "ann")]
+            who: Option<String>,
+            /// Only this action, or this family of actions: `label.*`.
+            #[param(example = "label.moved")]
+            action: Option<String>,
+            /// Only what was done to this, or to all that begins so: `support/*`.
+            #[param(example = "support/reply@production")]
+            target: Option<String>,
+            /// The earliest, itself included: RFC 3339, a date, or a while ago such as `-7d`.
+            #[param(example = "-7d")]
+            from: Option<String>,
+            /// The latest, itself excluded.
+            to: Option<String>,
+            /// True: of all projects, and of none, instead of one; not for tokens held to a project.
+            all_projects: Option<bool>,
+            $($own)*
+        }
+
+        impl $name {
+            /// Which changes are asked for.
+            fn wanted(&mut self) -> Wanted {
+                Wanted {
+                    who: self.who.take(),
+                    action: self.action.take(),
+                    target: self.target.take(),
+                    from: self.from.take(),
+                    to: self.to.take(),
+                    all_projects: self.all_projects.unwrap_or(false),
+                }
+            }
+        }
+    };
+}
+use query_of_changes;
+
+query_of_changes! {
+    /// Which changes to list.
+    struct AuditQuery {
+        /// How many to a page.
+        #[param(minimum = 1, maximum = 1000, default = 50)]
+        limit: Option<u32>,
+        /// The `next_cursor` of the page before.
+        cursor: Option<String>,
+    }
 }
 
-/// What both routes are asked for.
+/// Which changes a query asks for.
 struct Wanted {
     who: Option<String>,
     action: Option<String>,
@@ -158,15 +185,7 @@ async fn list_audit(
 ) -> Result<Json<List<Entry>>, Refusal> {
     let asked = &mut allowed.asked;
     let paging = paging(asked.limit, asked.cursor.take())?;
-    let wanted = Wanted {
-        who: asked.who.take(),
-        action: asked.action.take(),
-        target: asked.target.take(),
-        from: asked.from.take(),
-        to: asked.to.take(),
-        all_projects: asked.all_projects.unwrap_or(false),
-    };
-    let filter = wanted.filter(&admin, &allowed)?;
+    let filter = asked.wanted().filter(&admin, &allowed)?;
     Ok(Json(admin.app.registry.list_audit(&filter, &paging).await?.into()))
 }
 

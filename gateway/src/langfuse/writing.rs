@@ -131,6 +131,8 @@ pub(super) async fn label_version(
     let found = found
         .map_err(|error| if matches!(error, StoreError::Missing(_)) { missing() } else { error.into() })?;
     within(writer, &labels)?;
+    // The protected one leads here too.
+    labels.sort_by_key(|label| label.as_str() != vocab::name::PRODUCTION);
     for label in labels {
         let placement = LabelChange::of(label).onto(version);
         registry.move_label(&writer.project, &parsed, placement, &writer.who).await.map_err(refused)?;

@@ -5,6 +5,7 @@ use registry::audit::Verifier;
 use registry::{AuditEntry, AuditHead, Role};
 use serde_json::{Value, json};
 
+use crate::commands::weir;
 use crate::desk::{Desk, each};
 use crate::redact::seen;
 use crate::support::{Answer, Call};
@@ -131,4 +132,81 @@ async fn deleting_records_is_noted_and_whose_they_were_is_not() {
     let noted = desk.get("/audit?action=outbox.*&all_projects=true").await.json();
     let actions = each(noted["data"].as_array().unwrap(), "action");
     assert_eq!(json!(actions), json!(["outbox.dropped", "outbox.retried"]));
+}
+
+/// A gateway with three versions of a prompt, the first said, then the second, then the third.
+async fn published() -> Desk {
+    let desk = Desk::open().await;
+    for text in ["one", "two", "three"] {
+        let version = json!({"text": text, "commit_message": format!("Say {text}")});
+        assert_eq!(desk.post("/prompts/a/versions", &version).await.status, 201);
+    }
+    desk
+}
+
+#[tokio::test]
+async fn an_audit_is_listed_and_verified_from_a_terminal() {
+    let desk = published().await;
+    let listed = weir(&desk, &["audit", "list", "--action", "prompt.*", "--target", "a@*"]).await;
+    assert!(listed.ok && listed.out.starts_with("AT "), "{}", listed.err);
+    assert!(
+        listed.out.lines().nth(1).unwrap().ends_with("admin  prompt.version_created  a@3     Say three"),
+        "{}",
+        listed.out
+    );
+    let found = weir(&desk, &["audit", "list", "--all-projects", "--limit", "2", "--json"]).await.json();
+    assert_eq!(found["data"].as_array().unwrap().len(), 2);
+
+    let held = weir(&desk, &["audit", "verify", "--json"]).await.json();
+    let anchor = format!("{}:{}", held["head"]["number"], held["head"]["hash"].as_str().unwrap());
+    assert_eq!((&held["holds"], &held["findings"]), (&json!(true), &json!([])));
+    assert!(held["entries"].as_u64().unwrap() > 5 && held["entries"] == held["head"]["number"], "{held}");
+    assert_eq!(desk.post("/prompts", &json!({"name": "b"})).await.status, 201);
+    let later = weir(&desk, &["audit", "verify", "--anchor", &anchor]).await;
+    assert!(later.ok && later.err.contains("the chain holds"), "{}", later.err);
+    let other = weir(&desk, &["audit", "verify", "--anchor", &format!("2:{}", "0".repeat(64))]).await;
+    assert!(!other.ok && other.out.starts_with("entry 2 is not the one the anchor names"), "{}", other.out);
+}
+
+#[tokio::test]
+async fn an_export_that_was_tampered_with_is_found_out() {
+    let desk = published().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let path = file.to_str().unwrap();
+    assert!(weir(&desk, &["audit", "export", "-o", path]).await.ok);
+    let whole = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let (receipt, entries) = lines.split_last().unwrap();
+    let last: AuditEntry = serde_json::from_str(entries.last().unwrap()).unwrap();
+    let anchor = format!("{}:{}", last.number, last.hash);
+    let holds = weir(&desk, &["audit", "verify", "--file", path, "--anchor", &anchor]).await;
+    assert!(holds.ok && holds.out.is_empty(), "{} {}", holds.out, holds.err);
+
+    let written = |lines: &[&str]| lines.join("\n") + "\n";
+    let without = |gone: usize| written(&[&lines[..gone], &lines[gone + 1..]].concat());
+    let mut swapped = lines.clone();
+    swapped.swap(3, 4);
+    let end = entries.len() - 2;
+    let new_end: AuditEntry = serde_json::from_str(entries[end - 1]).unwrap();
+    let new_receipt =
+        json!({"entries": end, "complete": true, "head": {"number": end, "hash": new_end.hash}});
+    let new_receipt = json!({"weir_audit": new_receipt}).to_string();
+    let cut = written(&[&entries[..end], &[new_receipt.as_str()]].concat());
+    let missing = format!("entries {} to {} are missing", end + 1, end + 2);
+    for (tampered, says) in [
+        (whole.replacen("Say two", "Say tea", 1), "was edited"),
+        (without(4), "entry 5 is missing: it was removed"),
+        (written(&swapped), "entry 4 stands behind entry 5: the order was changed"),
+        (written(&[&entries[..end], &[*receipt]].concat()), missing.as_str()),
+        (written(entries), "its receipt, the last line, is missing"),
+    ] {
+        std::fs::write(&file, tampered).unwrap();
+        let said = weir(&desk, &["audit", "verify", "--file", path]).await;
+        assert!(!said.ok && format!("{}{}", said.out, said.err).contains(says), "{} {}", said.out, said.err);
+    }
+    std::fs::write(&file, cut).unwrap();
+    assert!(weir(&desk, &["audit", "verify", "--file", path]).await.ok, "in itself it looks whole");
+    let said = weir(&desk, &["audit", "verify", "--file", path, "--anchor", &anchor]).await;
+    assert!(!said.ok && said.out.contains(&missing), "{} {}", said.out, said.err);
 }

@@ -23,6 +23,7 @@ mod export;
 mod import;
 mod keys;
 mod labels;
+mod names;
 mod overview;
 mod prices;
 mod projects;

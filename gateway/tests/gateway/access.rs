@@ -14,15 +14,18 @@ const SURFACE: &str = include_str!("../../src/surface.rs");
 /// What is answered with a 404 so far.
 const UNSERVED: &str = "/v1/messages";
 
-/// The routes of one line, whether they name a prompt, and which columns may take them.
+/// The table of what lists and projects keep out.
+const OUTSIDE: &str = "| routes of the data plane | not in `prompts` | not in `labels` | not in `models` | in another project |";
+
+/// The routes of one line, whether they name a prompt, and what each column says.
 struct Row {
     routes: Vec<(&'static str, &'static str)>,
     names_prompt: bool,
-    may: Vec<bool>,
+    cells: Vec<&'static str>,
 }
 
-fn table() -> Vec<Row> {
-    let lines = DOCUMENT.lines().skip_while(|line| *line != START).skip(2);
+fn table(start: &str) -> Vec<Row> {
+    let lines = DOCUMENT.lines().skip_while(|line| *line != start).skip(2);
     let rows = lines.take_while(|line| line.starts_with('|')).map(|line| {
         let mut cells = line.strip_prefix('|').unwrap().split('|').map(str::trim);
         let said = cells.next().unwrap();
@@ -30,7 +33,7 @@ fn table() -> Vec<Row> {
         Row {
             routes: quoted.filter_map(|route| route.split_once(' ')).collect(),
             names_prompt: said.ends_with("naming a prompt"),
-            may: cells.take(5).map(|cell| cell == "yes").collect(),
+            cells: cells.take(start.matches('|').count() - 2).collect(),
         }
     });
     rows.collect()
@@ -72,7 +75,7 @@ async fn open() -> Harness {
 
 #[test]
 fn the_table_has_every_path_that_is_told_apart() {
-    let table = table();
+    let table = table(START);
     let walked: Vec<&str> = table.iter().flat_map(|row| &row.routes).map(|(_, path)| *path).collect();
     let code = SURFACE.split("\nfn ").next().unwrap();
     let told_apart = code.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/'));
@@ -103,17 +106,17 @@ async fn each_key_may_what_the_table_says() {
         secrets.push(weir.key(scope).await);
     }
     secrets.push(weir.admin_token().to_owned());
-    let rows = table();
+    let rows = table(START);
     assert!(rows.len() >= 10, "the table was read");
     for row in rows {
         for (method, route) in &row.routes {
-            for (secret, may) in secrets.iter().zip(&row.may) {
+            for (secret, cell) in secrets.iter().zip(&row.cells) {
                 let body = body(route, row.names_prompt);
                 let call = Call::new(weir.data_address(), method, &path(route)).json(&body);
                 let answer = call.key(secret).send().await;
                 let refused = matches!(answer.status, 401 | 403);
                 let what = format!("{method} {route} with {body}: {} {}", answer.status, answer.text());
-                assert_eq!(refused, !may, "{what}");
+                assert_eq!(refused, *cell != "yes", "{what}");
                 assert!(answer.status < 500, "{what}");
             }
             let keyless = Call::new(weir.data_address(), method, &path(route));
@@ -121,5 +124,47 @@ async fn each_key_may_what_the_table_says() {
             let open = ["/healthz", "/readyz", "/v1/feedback/{link}"].contains(route);
             assert_eq!(keyless.status == 401, !open, "{method} {route} without a key: {}", keyless.text());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_list_or_a_project_keeps_out_what_the_table_says() {
+    let weir = open().await;
+    assert_eq!(weir.admin("POST", "/projects").json(&json!({"name": "shop"})).send().await.status, 201);
+    let mut secrets = Vec::new();
+    for scope in [
+        json!({"prompts": ["support/*"]}),
+        json!({"labels": ["staging"]}),
+        json!({"models": ["claude-*"]}),
+        json!({"project": "shop"}),
+    ] {
+        secrets.push(weir.key(scope).await);
+    }
+    let rows = table(OUTSIDE);
+    assert_eq!(rows.len(), 7, "the table was read");
+    for row in rows {
+        for (method, route) in &row.routes {
+            for (secret, cell) in secrets.iter().zip(&row.cells) {
+                let body = body(route, row.names_prompt);
+                let call = Call::new(weir.data_address(), method, &path(route)).json(&body);
+                let answer = call.key(secret).send().await;
+                let what = format!("{method} {route} with {body}: {} {}", answer.status, answer.text());
+                match *cell {
+                    "yes" => assert!(answer.status < 300, "{what}"),
+                    refused => assert_eq!(answer.status.to_string(), refused, "{what}"),
+                }
+            }
+        }
+    }
+    for (secret, models_alone) in secrets.iter().zip([false, false, true, false]) {
+        let listed = async |path| {
+            let answer = weir.call("GET", path).key(secret).send().await.json();
+            answer["data"].as_array().unwrap().clone()
+        };
+        let (prompts, models): (Vec<_>, Vec<_>) =
+            listed("/v1/models").await.into_iter().partition(|model| model["owned_by"] == "weir");
+        let found = (models.is_empty(), prompts.len(), listed("/api/public/v2/prompts").await.len());
+        let expected = if models_alone { (true, 2, 2) } else { (false, 0, 0) };
+        assert_eq!(found, expected, "only `models` hides models, and no prompts");
     }
 }

@@ -232,7 +232,9 @@ async fn a_role_reaches_as_far_as_on_the_admin_api() {
     let read = paired(weir.call("GET", &format!("{REPLY}?label=staging")), editor).send().await;
     assert_eq!(read.json()["createdBy"], "ci");
     let moved = paired(weir.call("PATCH", &format!("{REPLY}/versions/1")), editor);
-    assert_eq!(moved.json(&json!({"newLabels": ["production"]})).send().await.status, 403);
+    assert_eq!(moved.json(&json!({"newLabels": ["eu", "production"]})).send().await.status, 403);
+    let labels = paired(weir.call("GET", &format!("{REPLY}?version=1")), editor).send().await.json();
+    assert_eq!(labels["labels"], json!(["staging", "latest"]), "nothing was moved halfway");
 }
 
 #[tokio::test]

@@ -33,6 +33,24 @@ pub(crate) fn check_text(field: &'static str, text: &str, limit_bytes: usize) ->
     Ok(())
 }
 
+/// The same for what is shown in one line: a name with a line's end or a terminal's commands in it passes for another.
+pub(crate) fn check_line(field: &'static str, text: &str, limit_bytes: usize) -> Result<()> {
+    check_text(field, text, limit_bytes)?;
+    let Some(odd) = text.chars().find(|char| char.is_control() || is_formatting(*char)) else {
+        return Ok(());
+    };
+    let message = format!("`{field}` holds {odd:?}, which is not shown: write it without control characters");
+    Err(StoreError::invalid(field, message))
+}
+
+/// Characters that turn round or hide the text beside them.
+const fn is_formatting(char: char) -> bool {
+    matches!(
+        char,
+        '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+    )
+}
+
 pub(super) fn check_description(text: &str) -> Result<()> {
     check_text("description", text, DESCRIPTION_BYTES)
 }
@@ -44,7 +62,7 @@ pub(super) fn check_tags(tags: &[String]) -> Result<Vec<String>> {
     }
     let trimmed: BTreeSet<_> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
     for tag in &trimmed {
-        check_text("tags", tag, TAG_BYTES)?;
+        check_line("tags", tag, TAG_BYTES)?;
         if tag.is_empty() {
             return Err(StoreError::invalid("tags", "a tag is empty: remove it"));
         }

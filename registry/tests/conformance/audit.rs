@@ -18,7 +18,7 @@ use crate::bench::{Bench, PROJECT, key_named, label, name, saying};
 use crate::webhooks::{deliveries, hook, make};
 
 /// All entries, oldest first, after checking that their chain holds.
-async fn whole(it: &Bench) -> Vec<AuditEntry> {
+pub(crate) async fn whole(it: &Bench) -> Vec<AuditEntry> {
     let (head, last) = it.registry.audit_head().await.unwrap();
     let mut entries: Vec<AuditEntry> = Vec::new();
     loop {

@@ -8,8 +8,9 @@ use registry::{
     Who,
 };
 use serde_json::{Value, json};
-use sqlx::Connection;
 use sqlx::postgres::PgConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection};
 use tempfile::TempDir;
 use vocab::{Clock, LabelName, PromptName, Time};
 
@@ -65,6 +66,19 @@ impl Bench {
                 String::from_utf8_lossy(&file).into_owned()
             }
             Scratch::Schema(schema) => rows(schema).await,
+        }
+    }
+
+    /// Runs statements behind the registry's back.
+    pub(crate) async fn run(&self, sql: &str) {
+        match &self.scratch {
+            Scratch::Folder(folder) => {
+                let options = SqliteConnectOptions::new().filename(folder.path().join("registry.db"));
+                let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Scratch::Schema(schema) => schema.run(sql).await,
         }
     }
 

@@ -1,12 +1,19 @@
 //! Cases about many at once: nothing lost, nothing done twice, no half writes seen.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use registry::{LabelChange, NewPrompt, NewVersion, Paging, StoreError};
+use registry::{
+    AlertChange, KeyChange, LabelChange, NewPrompt, NewVersion, NewView, Paging, PromptChange, Registry,
+    StoreError, ViewContent, ViewKind, Who,
+};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use vocab::Limit;
 
-use crate::bench::{Bench, PROJECT, label, name, saying};
+use crate::alerts;
+use crate::audit::whole;
+use crate::bench::{Bench, PROJECT, key_named, label, name, saying};
 
 const WRITERS: u32 = 50;
 
@@ -148,4 +155,68 @@ pub(crate) async fn readers_see_whole_writes(it: Bench) {
     }
     writer.await.unwrap();
     assert_eq!(it.number("a@y").await, Ok(60));
+}
+
+/// What one of the fifty does: with its own things, and with a prompt that all of them publish to.
+async fn some_of_everything(registry: &Registry, writer: u32, who: &Who) -> Result<(), StoreError> {
+    let (own, renamed) = (name(&format!("own/{writer}")), name(&format!("renamed/{writer}")));
+    registry.create_prompt(PROJECT, NewPrompt::named(own.clone()), who).await?;
+    for prompt in [&own, &name("shared")] {
+        let new =
+            NewVersion { labels: vec![label("dev")], ..NewVersion::of(saying(&format!("by {writer}"))) };
+        registry.publish(PROJECT, prompt, new, who).await?;
+    }
+    let key = registry.issue_key(key_named("k"), who).await?.issued;
+    let rename = PromptChange { name: Some(renamed.clone()), ..PromptChange::default() };
+    registry.update_prompt(PROJECT, &own, rename, who).await?;
+    let alert = registry.create_alert(alerts::named(renamed.as_str(), alerts::rule()), who).await?;
+    let change = KeyChange { name: Some("other".into()), ..KeyChange::default() };
+    registry.update_key(key.id, change, who).await?;
+    registry.move_label(PROJECT, &own, LabelChange::of(label("qa")).onto(1), who).await?;
+    let off = AlertChange { enabled: Some(false), ..AlertChange::default() };
+    registry.update_alert(alert.id, off, who).await?;
+    let view = NewView { name: renamed.to_string(), kind: ViewKind::Calls, content: ViewContent::default() };
+    let view = registry.create_view(PROJECT, view, who).await?;
+    for at in ["dev", "qa"] {
+        registry.remove_label(PROJECT, &renamed, LabelChange::of(label(at)), who).await?;
+    }
+    registry.delete_view(PROJECT, view.id, None, who).await?;
+    registry.archive_prompt(PROJECT, &renamed, who).await?;
+    registry.revoke_key(key.id, who).await?;
+    registry.delete_alert(alert.id, who).await?;
+    Ok(())
+}
+
+/// The changes in one round of [`some_of_everything`].
+const OF_EACH: usize = 18;
+
+pub(crate) async fn fifty_writers_of_everything_on_two_nodes_lose_nothing(it: Bench) {
+    let other = it.another().await;
+    let mut tries = JoinSet::new();
+    for writer in 0..WRITERS {
+        let registry = if writer % 2 == 0 { it.registry.clone() } else { other.clone() };
+        let who = Who { owner: format!("writer {writer}").into(), ..it.admin.clone() };
+        tries.spawn(async move { some_of_everything(&registry, writer, &who).await });
+    }
+    let through = timeout(Duration::from_mins(2), all(tries)).await;
+    let (done, refused) = through.unwrap_or_else(|_| panic!("writers wait for each other for ever"));
+    assert_eq!((done.len(), refused.len()), (WRITERS as usize, 0), "{refused:?}");
+
+    let entries = whole(&it).await;
+    assert_eq!(entries.len(), 1 + WRITERS as usize * OF_EACH, "one makes the shared prompt");
+    for writer in 0..WRITERS {
+        let owner = format!("writer {writer}");
+        let own = entries.iter().filter(|entry| entry.who == owner);
+        let own = own.filter(|entry| entry.target != "shared").count();
+        assert_eq!(own, OF_EACH, "{owner}");
+    }
+    for node in [&it.registry, &other] {
+        node.refresh().await.unwrap();
+        let snapshot = node.snapshot();
+        let shared = snapshot.prompt_names(PROJECT).find(|prompt| prompt.name.as_str() == "shared").unwrap();
+        assert_eq!(shared.latest, Some(WRITERS));
+        let last = entries.iter().rfind(|entry| entry.target == "shared@dev").unwrap();
+        assert_eq!(shared.labels.get("dev").map(|at| u64::from(*at)), last.detail["to"].as_u64());
+    }
+    other.close().await;
 }

@@ -11,13 +11,12 @@ use http::header;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use registry::{AuditFilter, AuditHead, Registry};
-use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Wanted;
+use super::{Wanted, query_of_changes};
 use crate::admin::Admin;
 use crate::admin::calls::EXPORTS;
 use crate::admin::permission::{Allowed, Read};
@@ -30,39 +29,22 @@ pub(super) fn routes() -> OpenApiRouter<Admin> {
     OpenApiRouter::default().routes(routes!(export_audit))
 }
 
-/// Which changes to export.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct ExportQuery {
-    /// Only what this owner answers for.
-    #[param(example = "ann")]
-    who: Option<String>,
-    /// Only this action, or this family of actions: `label.*`.
-    #[param(example = "label.*")]
-    action: Option<String>,
-    /// Only what was done to this, or to all that begins so: `support/*`.
-    #[param(example = "support/*")]
-    target: Option<String>,
-    /// The earliest, itself included.
-    #[param(example = "-30d")]
-    from: Option<String>,
-    /// The latest, itself excluded.
-    to: Option<String>,
-    /// True: of all projects, and of none, instead of one; not for tokens held to a project. The chain can be
-    /// verified only as a whole.
-    all_projects: Option<bool>,
-    /// Go on behind the entry with this number.
-    #[param(minimum = 0)]
-    after: Option<i64>,
-    /// End with one more line, the receipt: `{"weir_audit": {"entries", "complete", "head"}}`.
-    receipt: Option<bool>,
+query_of_changes! {
+    /// Which changes to export.
+    struct ExportQuery {
+        /// Go on behind the entry with this number.
+        #[param(minimum = 0)]
+        after: Option<i64>,
+        /// End with one more line, the receipt: `{"weir_audit": {"entries", "complete", "head"}}`.
+        receipt: Option<bool>,
+    }
 }
 
 /// Export changes
 ///
 /// All that match up to now, oldest first, a line of JSON each. An answer that ends without the end of its HTTP
-/// message, or without the receipt that was asked for, broke off: go on with `after`.
+/// message, or without the receipt that was asked for, broke off: go on with `after`. The chain can be verified only
+/// as a whole: with `all_projects`, and without other conditions.
 #[utoipa::path(
     get, path = "/audit/export", tag = "audit", params(ExportQuery),
     responses(
@@ -81,15 +63,7 @@ async fn export_audit(
     })?;
     let asked = &mut allowed.asked;
     let (after, receipt) = (asked.after.unwrap_or(0), asked.receipt.unwrap_or(false));
-    let wanted = Wanted {
-        who: asked.who.take(),
-        action: asked.action.take(),
-        target: asked.target.take(),
-        from: asked.from.take(),
-        to: asked.to.take(),
-        all_projects: asked.all_projects.unwrap_or(false),
-    };
-    let filter = wanted.filter(&admin, &allowed)?;
+    let filter = asked.wanted().filter(&admin, &allowed)?;
     let registry = admin.app.registry.clone();
     // What is written from here on is left to the next export: the receipt names an end that was reached.
     let (head, last) = registry.audit_head().await?;
