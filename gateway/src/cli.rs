@@ -13,6 +13,7 @@ pub mod key;
 pub mod label;
 pub mod migrate;
 pub mod outbox;
+pub mod page;
 pub mod prices;
 pub mod project;
 pub mod prompt;
@@ -20,16 +21,21 @@ pub mod records;
 pub mod release;
 pub mod report;
 pub mod reprice;
+pub mod score;
 pub mod serve;
+pub mod session;
 mod table;
 pub mod token;
 pub mod trace;
+pub mod view;
+pub mod webhook;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use serde_json::{Map, Value};
 
 use crate::admin;
 use client::Connection;
@@ -48,7 +54,7 @@ enum Command {
     Serve(ServeArguments),
     /// Checks the configuration, and prompt files, and prints every problem.
     Check(check::CheckArguments),
-    /// Makes, lists and revokes virtual keys.
+    /// Makes, lists, changes and revokes virtual keys.
     Key {
         #[command(flatten)]
         connection: Connection,
@@ -69,7 +75,7 @@ enum Command {
         #[command(subcommand)]
         command: project::Command,
     },
-    /// Keeps prompts as files, compares, tests and renders them.
+    /// Manages prompts and their versions, and keeps prompts as files.
     Prompt {
         #[command(flatten)]
         connection: Connection,
@@ -85,7 +91,7 @@ enum Command {
         #[command(subcommand)]
         source: import::Source,
     },
-    /// Moves labels and back, and sets their policies.
+    /// Moves labels and back, takes them away, and sets their policies.
     Label {
         #[command(flatten)]
         connection: Connection,
@@ -106,6 +112,20 @@ enum Command {
         #[command(subcommand)]
         command: experiment::Command,
     },
+    /// Says where events are sent, and how that went.
+    Webhook {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: webhook::Command,
+    },
+    /// Saves searches, reports and lists of traces for everyone in a project.
+    View {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: view::Command,
+    },
     /// Finds recorded calls.
     Calls {
         #[command(flatten)]
@@ -115,8 +135,22 @@ enum Command {
     },
     /// Writes all calls that match into a file, and checks that it is whole.
     Export(export::Export),
-    /// Prints a trace as a tree.
+    /// Prints a trace as a tree, or lists traces.
     Trace(trace::Trace),
+    /// Lists sessions, and shows what belongs to one.
+    Session {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: session::Command,
+    },
+    /// Lists and gives judgements of calls, traces and sessions.
+    Score {
+        #[command(flatten)]
+        connection: Connection,
+        #[command(subcommand)]
+        command: score::Command,
+    },
     /// Prints numbers over calls: measures, by group and time.
     Report(report::Report),
     /// Holds the price catalogue against another one.
@@ -229,9 +263,15 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Label { connection, command } => label::run(&connection.open()?, command)?,
         Command::Release { connection, command } => release::run(&connection.open()?, command)?,
         Command::Experiment { connection, command } => experiment::run(&connection.open()?, command)?,
+        Command::Webhook { connection, command } => {
+            return Ok(judged(webhook::run(&connection.open()?, command)?));
+        }
+        Command::View { connection, command } => view::run(&connection.open()?, command)?,
         Command::Calls { connection, command } => calls::run(&connection.open()?, command)?,
         Command::Export(export) => export.run()?,
         Command::Trace(trace) => trace.run()?,
+        Command::Session { connection, command } => session::run(&connection.open()?, command)?,
+        Command::Score { connection, command } => score::run(&connection.open()?, command)?,
         Command::Report(report) => report.run()?,
         Command::Prices { command } => prices::run(command)?,
         Command::Reprice { connection, reprice } => reprice.run(&connection.open()?)?,
@@ -243,6 +283,31 @@ fn execute(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Openapi => say(&admin::openapi()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The exit code of what went well or did not.
+fn judged(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The tree of commands, with all that each takes.
+pub fn tree() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
+/// The changes that were named, which are some.
+fn changes(named: Map<String, Value>) -> anyhow::Result<Value> {
+    anyhow::ensure!(!named.is_empty(), "there is nothing to change: --help lists what can be changed");
+    Ok(Value::Object(named))
+}
+
+/// Tells of something done: in words, or as the JSON that came back.
+fn tell(answer: &Value, json: bool, words: &str) {
+    if json {
+        say(&answer.to_string());
+    } else {
+        complain(words);
+    }
 }
 
 /// Writes a line for people to standard error.
@@ -260,12 +325,10 @@ pub fn say(line: &str) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn no_two_options_of_a_command_clash() {
-        Arguments::command().debug_assert();
+        tree().debug_assert();
     }
 }

@@ -16,7 +16,7 @@ use super::Admin;
 use super::answer::List;
 use super::given::paging;
 use super::permission::{Allowed, Read};
-use super::searched::time;
+use super::searched::times;
 use crate::refusal::{Kind, Refusal};
 
 pub(super) fn routes() -> OpenApiRouter<Admin> {
@@ -159,15 +159,14 @@ impl Wanted {
             let message = format!("this token is held to the project `{own}`: leave `all_projects` out");
             return Err(Refusal::new(Kind::PermissionDenied, message).param("all_projects"));
         }
-        let now = admin.app.clock.now();
-        let moment = |param, text: Option<String>| text.map(|text| time(param, &text, now)).transpose();
+        let (from, to) = times(self.from.as_deref(), self.to.as_deref(), admin.app.clock.now())?;
         Ok(AuditFilter {
             project: (!self.all_projects).then(|| allowed.project.clone()),
             who: self.who,
             action: self.action,
             target: self.target,
-            from: moment("from", self.from)?,
-            to: moment("to", self.to)?,
+            from,
+            to,
         })
     }
 }

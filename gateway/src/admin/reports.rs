@@ -18,7 +18,7 @@ use vocab::Time;
 use super::Admin;
 use super::given::Sent;
 use super::permission::{Allowed, Read};
-use super::searched::time;
+use super::searched::{in_order, time};
 use crate::refusal::{Kind, Refusal};
 
 /// The most measures of one report.
@@ -178,10 +178,8 @@ where
 }
 
 fn span(from: Time, to: Time) -> Result<Duration, Refusal> {
+    in_order(from, to)?;
     let micros = u64::try_from(to.micros().saturating_sub(from.micros())).unwrap_or_default();
-    if micros == 0 {
-        return Err(refused("from", format!("`from` ({from}) must lie before `to` ({to})")));
-    }
     let span = Duration::from_micros(micros);
     if span > RANGE {
         let days = RANGE.as_secs() / 86_400;

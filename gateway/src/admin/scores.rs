@@ -16,7 +16,7 @@ use super::answer::List;
 use super::description::NotFound;
 use super::given::{self, limit};
 use super::permission::{Allowed, Annotate, Read};
-use super::searched::{cursor, time};
+use super::searched::{cursor, times};
 use crate::refusal::Refusal;
 use crate::scores::{self, Giver, NewScore, ScoreBody};
 
@@ -61,7 +61,7 @@ async fn list_scores(
     State(admin): State<Admin>,
 ) -> Result<Json<List<ScoreBody>>, Refusal> {
     let asked = allowed.asked;
-    let now = admin.app.clock.now();
+    let (from, to) = times(asked.from.as_deref(), asked.to.as_deref(), admin.app.clock.now())?;
     let (call, trace) = (asked.call_id.as_deref(), asked.trace_id.as_deref());
     let mut target = scores::target(call, trace, asked.session_id.as_deref())?;
     if let Some(target) = &mut target {
@@ -71,8 +71,8 @@ async fn list_scores(
         project: Some(allowed.project),
         target,
         name: asked.name,
-        from: asked.from.as_deref().map(|text| time("from", text, now)).transpose()?,
-        to: asked.to.as_deref().map(|text| time("to", text, now)).transpose()?,
+        from,
+        to,
         limit: limit(asked.limit)?,
         cursor: asked.cursor.as_deref().map(cursor).transpose()?,
     };

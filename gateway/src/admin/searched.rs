@@ -68,14 +68,9 @@ pub(super) struct Sought {
 impl Sought {
     /// The search this asks for, from its beginning.
     pub(super) fn search(self, admin: &Admin, project: Arc<str>) -> Result<Search, Refusal> {
-        let now = admin.app.clock.now();
-        Ok(Search {
-            filter: filter(admin, &project, self.q.as_deref())?,
-            project: Some(project),
-            from: self.from.as_deref().map(|text| time("from", text, now)).transpose()?,
-            to: self.to.as_deref().map(|text| time("to", text, now)).transpose()?,
-            ..Search::default()
-        })
+        let (from, to) = times(self.from.as_deref(), self.to.as_deref(), admin.app.clock.now())?;
+        let filter = filter(admin, &project, self.q.as_deref())?;
+        Ok(Search { filter, project: Some(project), from, to, ..Search::default() })
     }
 }
 
@@ -96,6 +91,29 @@ pub(super) fn time_ran_out() -> Refusal {
 pub(super) fn time(param: &'static str, text: &str, now: Time) -> Result<Time, Refusal> {
     moment::parse(text, now)
         .map_err(|error| Refusal::new(Kind::InvalidRequest, format!("`{param}`: {error}")).param(param))
+}
+
+/// The time between which and which something lies, where that is asked for.
+pub(super) fn times(
+    from: Option<&str>,
+    to: Option<&str>,
+    now: Time,
+) -> Result<(Option<Time>, Option<Time>), Refusal> {
+    let from = from.map(|text| time("from", text, now)).transpose()?;
+    let to = to.map(|text| time("to", text, now)).transpose()?;
+    if let (Some(from), Some(to)) = (from, to) {
+        in_order(from, to)?;
+    }
+    Ok((from, to))
+}
+
+/// Refuses a span of time that ends before it begins, in which nothing can lie.
+pub(super) fn in_order(from: Time, to: Time) -> Result<(), Refusal> {
+    if from < to {
+        return Ok(());
+    }
+    let message = format!("`from` ({from}) must lie before `to` ({to})");
+    Err(Refusal::new(Kind::InvalidRequest, message).param("from"))
 }
 
 /// Where a page starts.

@@ -21,7 +21,7 @@ use super::description::{Conflict, NotFound, PreconditionFailed};
 use super::given::{Named, Sent, paging, part, present};
 use super::permission::{Allowed, Annotate, Read};
 use super::reports::ReportBody;
-use super::searched::time;
+use super::searched::times;
 use crate::refusal::{Kind, Refusal};
 
 /// The columns of a list of traces.
@@ -307,9 +307,7 @@ async fn find(admin: &Admin, project: &str, id: &str) -> Result<SavedView, Refus
 fn check(admin: &Admin, kind: ViewKind, content: &ViewContent) -> Result<(), Refusal> {
     let now = admin.app.clock.now();
     query::parse(&content.q)?;
-    for (param, text) in [("from", &content.from), ("to", &content.to)] {
-        text.as_deref().map(|text| time(param, text, now)).transpose()?;
-    }
+    times(content.from.as_deref(), content.to.as_deref(), now)?;
     check_columns(kind, content.columns.as_deref().unwrap_or_default())?;
     let refused = |message| Err(Refusal::new(Kind::InvalidRequest, message).param("report"));
     match (kind, &content.report) {

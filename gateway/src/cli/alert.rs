@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::client::{Client, segment};
+use super::page::Page;
 use super::{complain, say, table};
 
 /// What can be done with alerts.
@@ -11,9 +12,9 @@ use super::{complain, say, table};
 pub enum Command {
     /// Lists alerts and how they stand.
     List {
-        /// Prints JSON.
-        #[arg(long)]
-        json: bool,
+        /// Which of them, and how.
+        #[command(flatten)]
+        page: Page,
     },
     /// Evaluates an alert now; nobody is told and its state stays.
     Test {
@@ -28,10 +29,7 @@ pub enum Command {
 /// Runs one of the commands.
 pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
     match command {
-        Command::List { json } => {
-            let alerts = client.all("/alerts", &[])?;
-            say(&if *json { Value::from(alerts).to_string() } else { listed(&alerts) });
-        }
+        Command::List { page } => page.print(client, "/alerts", &[], listed)?,
         Command::Test { id, json } => {
             let trial = client.post(&format!("/alerts/{}/test", segment(id)), &json!({}))?;
             if *json {

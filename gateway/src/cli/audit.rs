@@ -15,6 +15,7 @@ use registry::{AuditEntry, AuditHead};
 use serde_json::{Value, json};
 
 use super::client::{Client, Connection};
+use super::page::{Page, given};
 use super::{complain, say, table};
 
 /// What stands in the last line of an export, instead of an entry.
@@ -54,12 +55,8 @@ pub struct List {
     /// Of all projects, and of none.
     #[arg(long)]
     all_projects: bool,
-    /// How many.
-    #[arg(long, default_value_t = 50, value_name = "N")]
-    limit: u32,
-    /// Prints JSON: `{data, next_cursor}`.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    page: Page,
 }
 
 /// Where to write every change.
@@ -115,27 +112,17 @@ pub fn run(connection: &Connection, command: &Command) -> anyhow::Result<ExitCod
 
 impl List {
     fn run(&self, client: &Client) -> anyhow::Result<()> {
-        let limit = self.limit.to_string();
-        let mut query = vec![("limit", &*limit)];
-        let asked = [
+        let mut query = given(&[
             ("who", &self.who),
             ("action", &self.action),
             ("target", &self.target),
             ("from", &self.from),
             ("to", &self.to),
-        ];
-        query.extend(asked.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
+        ]);
         if self.all_projects {
             query.push(("all_projects", "true"));
         }
-        let page = client.get("/audit", &query)?;
-        if self.json {
-            say(&page.to_string());
-            return Ok(());
-        }
-        let entries = page["data"].as_array().map(Vec::as_slice).unwrap_or_default();
-        say(&listed(entries));
-        Ok(())
+        self.page.print(client, "/audit", &query, listed)
     }
 }
 

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::client::{Client, segment};
+use super::page::Page;
 use super::{complain, say, table};
 
 /// What can be done with calls.
@@ -17,6 +18,9 @@ pub enum Command {
     Show {
         /// The call's id.
         id: String,
+        /// Prints it on one line.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -25,12 +29,8 @@ pub enum Command {
 pub struct Search {
     #[command(flatten)]
     sought: Sought,
-    /// How many.
-    #[arg(long, default_value_t = 50, value_name = "N")]
-    limit: u32,
-    /// Prints JSON: `{data, next_cursor, …}`.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    page: Page,
 }
 
 /// A count.
@@ -49,6 +49,9 @@ pub struct Sought {
     /// Words, "phrases" and fields: `prompt:support/reply latency>2s -status:200 "refund policy"`.
     #[arg(default_value = "", allow_hyphen_values = true)]
     pub q: String,
+    /// Words of a search that nobody quoted.
+    #[arg(hide = true, value_name = "MORE", value_parser = unquoted)]
+    more: Vec<String>,
     /// The earliest time: RFC 3339, or `-1h`.
     #[arg(long, allow_hyphen_values = true, value_name = "TIME")]
     pub from: Option<String>,
@@ -67,40 +70,21 @@ impl Sought {
     }
 }
 
+/// Refuses a search that the shell took apart.
+fn unquoted(_: &str) -> Result<String, &'static str> {
+    Err("a search is one argument: put quotes around all of it, such as 'outcome:timeout model:gpt-5*'")
+}
+
 /// Runs one of the commands.
 pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
     match command {
-        Command::Search(search) => search.run(client),
+        Command::Search(Search { sought, page }) => page.print(client, "/calls", &sought.query(), listed),
         Command::Count(count) => count.run(client),
-        Command::Show { id } => {
-            say(&format!("{:#}", client.get(&format!("/calls/{}", segment(id)), &[])?));
+        Command::Show { id, json } => {
+            let call = client.get(&format!("/calls/{}", segment(id)), &[])?;
+            say(&if *json { call.to_string() } else { format!("{call:#}") });
             Ok(())
         }
-    }
-}
-
-impl Search {
-    fn run(&self, client: &Client) -> anyhow::Result<()> {
-        let limit = self.limit.to_string();
-        let mut query = self.sought.query();
-        query.push(("limit", &limit));
-        let found = client.get("/calls", &query)?;
-        if self.json {
-            say(&found.to_string());
-            return Ok(());
-        }
-        let none = Vec::new();
-        let calls = found["data"].as_array().unwrap_or(&none);
-        say(&listed(calls));
-        if found["complete"] == Value::Bool(false) {
-            complain(&format!(
-                "the search ran out of time: calls before {} were not looked at; narrow it with --from and --to",
-                found["searched_to"].as_str().unwrap_or("the last one shown")
-            ));
-        } else if !found["next_cursor"].is_null() {
-            complain("there are more: raise --limit, or narrow the search");
-        }
-        Ok(())
     }
 }
 
@@ -119,7 +103,8 @@ impl Count {
     }
 }
 
-fn listed(calls: &[Value]) -> String {
+/// Calls as a table.
+pub fn listed(calls: &[Value]) -> String {
     let rows: Vec<[String; 8]> = calls.iter().map(row).collect();
     table::lay_out(["STARTED", "OUTCOME", "MODEL", "PROMPT", "TOKENS", "COST USD", "LATENCY", "ID"], &rows)
 }

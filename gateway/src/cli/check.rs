@@ -32,7 +32,7 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
             match app::catalogue(&config) {
                 Ok(_) => {
                     let names: Vec<&str> = config.providers.iter().map(|provider| &*provider.name).collect();
-                    say(&format!("the configuration is sound; providers: {}", names.join(", ")));
+                    say(&format!("the configuration is sound; {}", served_by(&names)));
                 }
                 Err(error) => problems.push(format!("{error:#}")),
             }
@@ -51,6 +51,15 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         complain(problem);
     }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn served_by(providers: &[&str]) -> String {
+    if providers.is_empty() {
+        return "no provider is configured, so calls will be refused: set OPENAI_API_KEY or another provider's \
+                variable, name one under [providers], or add --demo"
+            .to_owned();
+    }
+    format!("providers: {}", providers.join(", "))
 }
 
 fn prompt_problems(path: &Path, folder: &Folder) -> anyhow::Result<Vec<String>> {

@@ -15,6 +15,8 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 const DATA_DIR: &str = "./data";
 /// The most of an answer that is read.
 const ANSWER_BYTES: u64 = 256 * 1024 * 1024;
+/// How many items to a page are asked for where all pages are wanted.
+const PAGE_ITEMS: &str = "200";
 
 /// Where the gateway is and how to get in.
 #[derive(Debug, clap::Args)]
@@ -132,6 +134,14 @@ impl Client {
         read(&url, self.agent.patch(&url).header("authorization", &self.authorization).send_json(body))
     }
 
+    /// Changes what is at `path`, if it still is as it was `seen`.
+    pub fn patch_if_still(&self, path: &str, seen: &Value, body: &Value) -> anyhow::Result<Value> {
+        let url = self.url(path, &[]);
+        let request = self.agent.patch(&url).header("authorization", &self.authorization);
+        let tag = format!("\"{}\"", seen["revision"]);
+        read(&url, request.header(http::header::IF_MATCH, tag).send_json(body))
+    }
+
     /// Deletes what is at `path`.
     pub fn delete(&self, path: &str) -> anyhow::Result<Value> {
         self.delete_where(path, &[])
@@ -150,12 +160,28 @@ impl Client {
         read(&url, request.force_send_body().send_json(body))
     }
 
+    /// The id of the `what` in a list that `word` names: by its id, or by a name that it alone has.
+    pub fn id_of(&self, list: &str, what: &str, word: &str) -> anyhow::Result<String> {
+        if word.parse::<vocab::Id<vocab::id::Key>>().is_ok() {
+            return Ok(word.to_owned());
+        }
+        let all = self.all(list, &[])?;
+        let live = all.iter().filter(|item| item["name"] == word && item["revoked_at"].is_null());
+        let ids: Vec<&str> = live.filter_map(|item| item["id"].as_str()).collect();
+        match ids.as_slice() {
+            [id] => Ok((*id).to_owned()),
+            [] => anyhow::bail!("there is no {what} `{word}`: `weir {what} list` shows them"),
+            _ => anyhow::bail!("{} {what}s are named `{word}`: name one by its id", ids.len()),
+        }
+    }
+
     /// Every item of a list, page after page.
     pub fn all(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Vec<Value>> {
         let mut items = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
             let mut query = query.to_vec();
+            query.push(("limit", PAGE_ITEMS));
             query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
             let mut page = self.get(path, &query)?;
             if let Value::Array(data) = page["data"].take() {

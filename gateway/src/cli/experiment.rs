@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::client::{Client, segment};
+use super::page::{items, print_whole};
 use super::{complain, say, table};
 
 /// What can be done with experiments.
@@ -14,6 +15,14 @@ use super::{complain, say, table};
 pub enum Command {
     /// Sets the experiment on a label up and starts it, or changes the one that runs.
     Start(Start),
+    /// Lists a prompt's experiments.
+    List {
+        /// The prompt.
+        prompt: String,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Stops the experiment on a label; its plan stays.
     Stop {
         /// The prompt.
@@ -77,6 +86,9 @@ pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
             let made = client.put(&path(&start.prompt, &start.label), &start.body()?)?;
             let (name, state) = (text(&made["name"]), text(&made["state"]));
             complain(&format!("`{name}` is {state}, started {} times", made["starts"]));
+        }
+        Command::List { prompt, json } => {
+            print_whole(client, &format!("/prompts/{}/experiments", segment(prompt)), *json, listed)?;
         }
         Command::Stop { prompt, label } => {
             let path = path(prompt, label);
@@ -143,8 +155,21 @@ fn read_arm(arm: &str) -> anyhow::Result<Value> {
     parts().with_context(|| format!("`{arm}`: write NAME=VERSION:WEIGHT, such as control=3:1"))
 }
 
+fn listed(experiments: &[Value]) -> String {
+    let row = |experiment: &Value| {
+        let arms = items(&experiment["arms"]).iter();
+        let arms: Vec<_> =
+            arms.map(|arm| format!("{}={}:{}", text(&arm["name"]), arm["version"], arm["weight"])).collect();
+        let [label, state, unit, started] =
+            ["label", "state", "unit", "started_at"].map(|field| table::field_cell(experiment, field));
+        [label, state, unit, arms.join(", "), started]
+    };
+    let rows: Vec<_> = experiments.iter().map(row).collect();
+    table::lay_out(["LABEL", "STATE", "UNIT", "ARMS", "STARTED"], &rows)
+}
+
 fn shown(experiment: &Value) -> String {
-    let arms = experiment["arms"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let arms = items(&experiment["arms"]);
     let row = |arm: &Value| {
         let metrics = &arm["metrics"];
         let millis =

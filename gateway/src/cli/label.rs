@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use super::client::{Client, segment};
+use super::page::{Page, items, print_whole};
 use super::{complain, say, table};
 
 /// What can be done with labels.
@@ -36,11 +37,11 @@ pub enum Command {
         prompt: String,
         /// The label.
         label: String,
-        /// Prints JSON.
-        #[arg(long)]
-        json: bool,
+        /// Which of them, and how.
+        #[command(flatten)]
+        page: Page,
     },
-    /// Prints a label's policy as JSON, or sets it.
+    /// Shows a label's policy, or sets it; without a label, lists all policies.
     Policy(Policy),
 }
 
@@ -78,7 +79,7 @@ pub struct Move {
     /// Ends a ramp or an experiment on the label.
     #[arg(long)]
     end: bool,
-    /// Why it may break the label's callers, where its policy has them asked.
+    /// Why it may break the label's callers, where the label's policy has them asked.
     #[arg(long = "override", value_name = "TEXT")]
     waiver: Option<String>,
 }
@@ -87,7 +88,21 @@ pub struct Move {
 #[derive(Debug, clap::Args)]
 pub struct Policy {
     /// The label, in all prompts of the project.
-    label: String,
+    label: Option<String>,
+    #[command(flatten)]
+    rules: Rules,
+    /// Gives it back the policy it starts with.
+    #[arg(long, requires = "label", conflicts_with = "Rules")]
+    reset: bool,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What has to be so before a version answers a label.
+#[derive(Debug, clap::Args)]
+#[group(multiple = true, requires = "label")]
+pub struct Rules {
     /// Whether only releasers reach it.
     #[arg(long, value_name = "BOOL")]
     protected: Option<bool>,
@@ -100,36 +115,27 @@ pub struct Policy {
     /// For how many hours, where it no longer serves it.
     #[arg(long, requires = "after", value_name = "HOURS")]
     after_hours: Option<u32>,
-    /// When nothing new may be served, such as `2026-12-23T00:00:00Z..2027-01-02T00:00:00Z=holidays`; without an end until
-    /// it is lifted. Once or more.
-    #[arg(long, value_name = "FROM[..TO][=REASON]")]
-    freeze: Vec<String>,
     /// Whether a version that would break live callers is refused.
     #[arg(long, value_name = "BOOL")]
     contract_check: Option<bool>,
     /// How many days of calls that looks at.
     #[arg(long, value_name = "DAYS")]
     contract_days: Option<u32>,
-    /// Gives it back the policy it starts with.
-    #[arg(long, conflicts_with_all = ["protected", "approvals", "after", "freeze", "contract_check", "contract_days"])]
-    reset: bool,
+    /// When nothing new may be served, such as `2026-12-23T00:00:00Z..2027-01-02T00:00:00Z=holidays`; without an end until
+    /// it is lifted. Once or more.
+    #[arg(long, value_name = "FROM[..TO][=REASON]")]
+    freeze: Vec<String>,
 }
 
 /// Runs one of the commands.
 pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
     match command {
         Command::List { prompt, json } => {
-            let labels = client.all(&path(prompt, ""), &[])?;
-            say(&if *json { Value::from(labels).to_string() } else { listed(&labels) });
+            print_whole(client, &path(prompt, ""), *json, listed)?;
         }
         Command::Move(put) => {
             let moved = client.put(&path(&put.prompt, &put.label), &put.body())?;
             complain(&stands(&put.prompt, &moved));
-        }
-        Command::Rollback(Place { prompt, label, expect, reason }) => {
-            let body = condition(*expect, reason.as_deref());
-            let moved = client.post(&format!("{}/rollback", path(prompt, label)), &Value::Object(body))?;
-            complain(&stands(prompt, &moved));
         }
         Command::Remove { place: Place { prompt, label, expect, reason }, end } => {
             let mut body = condition(*expect, reason.as_deref());
@@ -137,9 +143,13 @@ pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
             client.delete_if(&path(prompt, label), &Value::Object(body))?;
             complain(&format!("`{label}` of {prompt} is gone"));
         }
-        Command::History { prompt, label, json } => {
-            let moves = client.all(&format!("{}/history", path(prompt, label)), &[])?;
-            say(&if *json { Value::from(moves).to_string() } else { told(&moves) });
+        Command::Rollback(Place { prompt, label, expect, reason }) => {
+            let body = condition(*expect, reason.as_deref());
+            let moved = client.post(&format!("{}/rollback", path(prompt, label)), &Value::Object(body))?;
+            complain(&stands(prompt, &moved));
+        }
+        Command::History { prompt, label, page } => {
+            page.print(client, &format!("{}/history", path(prompt, label)), &[], told)?;
         }
         Command::Policy(policy) => policy.run(client)?,
     }
@@ -169,48 +179,39 @@ impl Move {
         if self.end {
             body.insert("end".into(), json!(true));
         }
-        if let Some(waiver) = &self.waiver {
-            body.insert("override".into(), json!(waiver));
-        }
+        body.extend(self.waiver.as_ref().map(|why| ("override".to_owned(), json!(why))));
         Value::Object(body)
     }
 }
 
 impl Policy {
     fn run(&self, client: &Client) -> anyhow::Result<()> {
-        let path = format!("/labels/{}/policy", segment(&self.label));
+        let Some(label) = &self.label else { return print_whole(client, "/labels", self.json, policies) };
+        let path = format!("/labels/{}/policy", segment(label));
         if self.reset {
             client.delete(&path)?;
         }
-        let body = self.body();
+        let body = self.rules.body();
         let policy =
             if body.is_empty() { client.get(&path, &[])? } else { client.put(&path, &body.into())? };
-        say(&format!("{policy:#}"));
+        say(&if self.json { policy.to_string() } else { shown(&policy) });
         Ok(())
     }
+}
 
+impl Rules {
     fn body(&self) -> Map<String, Value> {
-        let mut body = Map::new();
-        if let Some(protected) = self.protected {
-            body.insert("protected".into(), json!(protected));
-        }
-        if let Some(approvals) = self.approvals {
-            body.insert("approvals".into(), json!(approvals));
-        }
-        if let Some(label) = &self.after {
-            let after = json!({"label": label, "hours": self.after_hours.unwrap_or_default()});
-            body.insert("after_label".into(), after);
-        }
-        if !self.freeze.is_empty() {
-            body.insert("freeze".into(), self.freeze.iter().map(|freeze| read_freeze(freeze)).collect());
-        }
-        if let Some(check) = self.contract_check {
-            body.insert("contract_check".into(), json!(check));
-        }
-        if let Some(days) = self.contract_days {
-            body.insert("contract_days".into(), json!(days));
-        }
-        body
+        let after = |label| json!({"label": label, "hours": self.after_hours.unwrap_or_default()});
+        let freezes: Vec<_> = self.freeze.iter().map(|freeze| read_freeze(freeze)).collect();
+        let rules = [
+            ("protected", self.protected.map(Value::from)),
+            ("approvals", self.approvals.map(Value::from)),
+            ("after_label", self.after.as_ref().map(after)),
+            ("contract_check", self.contract_check.map(Value::from)),
+            ("contract_days", self.contract_days.map(Value::from)),
+            ("freeze", (!freezes.is_empty()).then(|| freezes.into())),
+        ];
+        rules.into_iter().filter_map(|(field, rule)| Some((field.to_owned(), rule?))).collect()
     }
 }
 
@@ -221,32 +222,67 @@ fn read_freeze(word: &str) -> Value {
     json!({"from": from, "to": to.filter(|to| !to.is_empty()), "reason": reason})
 }
 
+fn shown(policy: &Value) -> String {
+    let mut shown = policy.clone();
+    shown["after_label"] = after(policy).into();
+    shown["freeze"] = items(&policy["freeze"]).iter().map(freeze).collect();
+    let fields = [
+        ("label", "label"),
+        ("protected", "protected"),
+        ("approvals", "approvals"),
+        ("after", "after_label"),
+        ("contract check", "contract_check"),
+        ("contract days", "contract_days"),
+        ("freeze", "freeze"),
+        ("set by", "updated_by"),
+        ("set", "updated_at"),
+    ];
+    table::facts(fields, &shown)
+}
+
+fn after(policy: &Value) -> Option<String> {
+    let after = &policy["after_label"];
+    let label = after["label"].as_str()?;
+    Some(if after["hours"] == 0 { label.to_owned() } else { format!("{label} for {} h", after["hours"]) })
+}
+
+fn freeze(freeze: &Value) -> String {
+    let until = freeze["to"].as_str().unwrap_or("lifted");
+    let why = freeze["reason"].as_str().map(|why| format!(": {why}")).unwrap_or_default();
+    format!("{} until {until}{why}", table::cell(&freeze["from"]))
+}
+
+fn policies(policies: &[Value]) -> String {
+    let row = |policy: &Value| {
+        let [label, protected, approvals, contract] =
+            ["label", "protected", "approvals", "contract_check"].map(|field| table::cell(&policy[field]));
+        let freezes = items(&policy["freeze"]).len().to_string();
+        [label, protected, approvals, after(policy).unwrap_or_else(|| "-".to_owned()), contract, freezes]
+    };
+    let rows: Vec<_> = policies.iter().map(row).collect();
+    table::lay_out(["LABEL", "PROTECTED", "APPROVALS", "AFTER", "CONTRACT CHECK", "FREEZES"], &rows)
+}
+
 fn stands(prompt: &str, label: &Value) -> String {
-    format!("`{}` of {prompt} points at version {}", text(&label["label"]), label["version"])
+    format!("`{}` of {prompt} points at version {}", table::cell(&label["label"]), label["version"])
 }
 
 fn listed(labels: &[Value]) -> String {
-    let row = |label: &Value| {
-        let version = label["version"].to_string();
-        [text(&label["label"]), version, text(&label["moved_by"]), text(&label["moved_at"])]
-    };
-    let rows: Vec<_> = labels.iter().map(row).collect();
-    table::lay_out(["LABEL", "VERSION", "MOVED BY", "MOVED AT"], &rows)
+    let columns =
+        [("LABEL", "label"), ("VERSION", "version"), ("MOVED BY", "moved_by"), ("MOVED AT", "moved_at")];
+    table::of_fields(columns, labels)
 }
 
 fn told(moves: &[Value]) -> String {
-    let number = |value: &Value| value.as_u64().map_or_else(|| "-".to_owned(), |number| number.to_string());
-    let row = |moved: &Value| {
-        let words = ["moved_at", "action", "moved_by", "reason"].map(|field| text(&moved[field]));
-        let [at, action, by, reason] = words;
-        [at, action, number(&moved["from"]), number(&moved["to"]), by, reason]
-    };
-    let rows: Vec<_> = moves.iter().map(row).collect();
-    table::lay_out(["AT", "ACTION", "FROM", "TO", "BY", "REASON"], &rows)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or("-").to_owned()
+    let columns = [
+        ("AT", "moved_at"),
+        ("ACTION", "action"),
+        ("FROM", "from"),
+        ("TO", "to"),
+        ("BY", "moved_by"),
+        ("REASON", "reason"),
+    ];
+    table::of_fields(columns, moves)
 }
 
 #[cfg(test)]
@@ -272,5 +308,21 @@ mod tests {
                         t2  rollback  2     1   bob  wrong\n\
                         t1  move      -     2   ann  -";
         assert_eq!(told(&moves), expected);
+    }
+
+    #[test]
+    fn a_policy_is_read_as_sentences() {
+        let policy = json!({
+            "label": "production", "protected": true, "approvals": 1, "after_label": {"label": "staging", "hours": 24},
+            "contract_check": false, "contract_days": 7, "updated_by": null, "updated_at": null,
+            "freeze": [{"from": "2026-12-23T00:00:00Z", "to": null, "reason": "holidays"}],
+        });
+        let text = shown(&policy);
+        assert!(text.contains("after           staging for 24 h\n"), "{text}");
+        assert!(text.contains("freeze          2026-12-23T00:00:00Z until lifted: holidays\n"), "{text}");
+        assert_eq!(
+            policies(&[policy]).lines().nth(1),
+            Some("production  yes        1          staging for 24 h  no              1")
+        );
     }
 }

@@ -1,9 +1,10 @@
-//! `weir project`: projects, made, listed, archived and restored.
+//! `weir project`: projects, made, listed, described, archived and restored.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::client::{Client, segment};
+use super::page::Page;
 use super::{complain, say, table};
 
 /// What can be done with projects.
@@ -22,9 +23,25 @@ pub enum Command {
         /// The archived ones instead of those in use.
         #[arg(long)]
         archived: bool,
+        /// Which of them, and how.
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Shows a project.
+    Show {
+        /// Its name.
+        name: String,
         /// Prints JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Describes a project anew.
+    Edit {
+        /// Its name.
+        name: String,
+        /// What it is for.
+        #[arg(long, value_name = "TEXT")]
+        description: String,
     },
     /// Archives a project in which nothing works any more.
     Archive {
@@ -45,28 +62,46 @@ pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
             client.post("/projects", &json!({"name": name, "description": description}))?;
             complain(&format!("project {name} made"));
         }
-        Command::List { archived, json } => {
-            let projects =
-                client.all("/projects", &[("archived", if *archived { "true" } else { "false" })])?;
-            say(&if *json { Value::from(projects).to_string() } else { listed(&projects) });
+        Command::List { archived, page } => {
+            let archived = if *archived { "true" } else { "false" };
+            page.print(client, "/projects", &[("archived", archived)], listed)?;
+        }
+        Command::Show { name, json } => {
+            let project = client.get(&path(name), &[])?;
+            say(&if *json { project.to_string() } else { shown(&project) });
+        }
+        Command::Edit { name, description } => {
+            client.patch(&path(name), &json!({"description": description}))?;
+            complain(&format!("project {name} changed"));
         }
         Command::Archive { name } => {
-            client.delete(&format!("/projects/{}", segment(name)))?;
+            client.delete(&path(name))?;
             complain(&format!("project {name} is archived"));
         }
         Command::Restore { name } => {
-            client.patch(&format!("/projects/{}", segment(name)), &json!({"archived": false}))?;
+            client.patch(&path(name), &json!({"archived": false}))?;
             complain(&format!("project {name} is back"));
         }
     }
     Ok(())
 }
 
+fn path(name: &str) -> String {
+    format!("/projects/{}", segment(name))
+}
+
 fn listed(projects: &[Value]) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let rows: Vec<[String; 3]> = projects
-        .iter()
-        .map(|project| ["name", "created_by", "description"].map(|field| text(&project[field])))
-        .collect();
-    table::lay_out(["NAME", "MADE BY", "DESCRIPTION"], &rows)
+    let columns = [("NAME", "name"), ("MADE BY", "created_by"), ("DESCRIPTION", "description")];
+    table::of_fields(columns, projects)
+}
+
+fn shown(project: &Value) -> String {
+    let fields = [
+        ("name", "name"),
+        ("description", "description"),
+        ("made by", "created_by"),
+        ("made", "created_at"),
+        ("archived", "archived_at"),
+    ];
+    table::facts(fields, project)
 }

@@ -1,8 +1,13 @@
-//! `weir prompt`: prompts as files, for git and CI. A file is a prompt; its path below the folder is its name.
+//! `weir prompt`: the prompts of the registry, and prompts as files, for git and CI. A file is a prompt; its path below
+//! the folder is its name.
 
+mod check;
 mod diff;
 mod draft;
+mod edit;
 pub mod folder;
+mod manage;
+mod publish;
 mod test;
 
 use std::collections::BTreeMap;
@@ -15,7 +20,7 @@ use registry::content::Content;
 use registry::files::{self, PromptFile};
 use registry::template::with_references;
 use serde_json::{Map, Value, json};
-use vocab::{LabelName, PromptName};
+use vocab::PromptName;
 
 use super::client::{Client, Connection, segment};
 use super::{complain, say};
@@ -27,6 +32,19 @@ const FILES_MAX: usize = 100_000;
 /// What can be done with prompts.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// What is done with the prompts of the registry.
+    #[command(flatten)]
+    Manage(manage::Command),
+    /// Publishes a file as a prompt's next version.
+    Publish(publish::Publish),
+    /// Shows, keeps, publishes or discards your own draft of a prompt.
+    Draft {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: draft::Command,
+    },
+    /// Checks files as the gateway would when they are published, and keeps nothing; exit code 1 if one does not hold.
+    Check(check::Check),
     /// Writes every prompt into a folder, one file each.
     #[command(disable_version_flag = true)]
     Pull {
@@ -40,12 +58,9 @@ pub enum Command {
     Push {
         /// The folder.
         dir: PathBuf,
-        /// Labels to put on the published versions.
-        #[arg(long = "label", value_name = "LABEL")]
-        labels: Vec<String>,
-        /// What changed and why.
-        #[arg(short, long, value_name = "TEXT")]
-        message: Option<String>,
+        /// What is said about the versions.
+        #[command(flatten)]
+        said: publish::Said,
         /// Prints what would be published, and publishes nothing.
         #[arg(long)]
         dry_run: bool,
@@ -56,9 +71,6 @@ pub enum Command {
     /// Renders the prompts of a folder with their example variables and checks their `examples`; exit code 1 if one
     /// fails. Asks no gateway.
     Test(test::Test),
-    /// Shows, keeps, publishes or discards your own draft of a prompt.
-    #[command(subcommand)]
-    Draft(draft::Draft),
     /// Renders a prompt of the registry with variables.
     Render {
         /// The reference, `name[@selector]`; `name@draft` is your own draft.
@@ -76,14 +88,15 @@ pub enum Command {
 pub fn run(connection: &Connection, command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Pull { dir, version } => pull(&connection.open()?, dir, version)?,
-        Command::Push { dir, labels, message, dry_run } => {
-            let client = &connection.open()?;
-            let push = Push { client, labels, message: message.as_deref(), dry_run: *dry_run };
-            push.run(dir)?;
+        Command::Manage(command) => manage::run(&connection.open()?, command)?,
+        Command::Publish(publish) => publish.run(&connection.open()?)?,
+        Command::Draft { command } => draft::run(&connection.open()?, command)?,
+        Command::Check(check) => return check.run(&connection.open()?),
+        Command::Push { dir, said, dry_run } => {
+            Push { client: &connection.open()?, said, dry_run: *dry_run }.run(dir)?;
         }
         Command::Diff(diff) => return diff.run(&connection.open()?),
         Command::Test(test) => return test.run(),
-        Command::Draft(draft) => draft.run(&connection.open()?)?,
         Command::Render { reference, variables, json } => {
             render(&connection.open()?, reference, variables, *json)?;
         }
@@ -106,8 +119,7 @@ fn pull(client: &Client, dir: &Path, version: &str) -> anyhow::Result<()> {
 
 struct Push<'a> {
     client: &'a Client,
-    labels: &'a [String],
-    message: Option<&'a str>,
+    said: &'a publish::Said,
     dry_run: bool,
 }
 
@@ -134,7 +146,7 @@ impl Push<'_> {
             }
             let made = self.publish(name, file).with_context(|| format!("cannot publish `{name}`"))?;
             registered.published(name, &made);
-            say(&format!("{name}@{} ({})", made["version"], made["semver"].as_str().unwrap_or_default()));
+            say(&publish::made_known(&made));
         }
         let deed = if self.dry_run { "to publish" } else { "published" };
         complain(&format!("{published} of {} prompts {deed}, the others are as registered", local.len()));
@@ -142,37 +154,13 @@ impl Push<'_> {
     }
 
     fn publish(&self, name: &PromptName, file: &PromptFile) -> anyhow::Result<Value> {
-        let mut body = fields_of(file)?;
-        let labels: Vec<&str> =
-            file.labels.iter().map(LabelName::as_str).chain(self.labels.iter().map(String::as_str)).collect();
-        if !labels.is_empty() {
-            body.insert("labels".into(), json!(labels));
-        }
-        if let Some(message) = self.message {
-            body.insert("commit_message".into(), json!(message));
-        }
-        let path = format!("/prompts/{}", segment(name.as_str()));
-        let made = self.client.post(&format!("{path}/versions"), &Value::Object(body))?;
-        let mut about = Map::new();
-        if let Some(description) = &file.description {
-            about.insert("description".into(), json!(description));
-        }
-        if !file.tags.is_empty() {
-            about.insert("tags".into(), json!(file.tags));
-        }
-        if !file.aliases.is_empty() {
-            about.insert("aliases".into(), json!(file.aliases));
-        }
-        if !about.is_empty() {
-            self.client.patch(&path, &Value::Object(about))?;
-        }
-        Ok(made)
+        let version = publish::version_of(file, Some(self.said))?;
+        publish::publish(self.client, name.as_str(), version, publish::about(file))
     }
 }
 
 fn render(client: &Client, reference: &str, variables: &[String], as_json: bool) -> anyhow::Result<()> {
-    let (name, selector) =
-        reference.split_once('@').map_or((reference, None), |(name, rest)| (name, Some(rest)));
+    let (name, selector) = split_reference(reference);
     let mut values = Map::new();
     for variable in variables {
         let (key, text) =
@@ -204,6 +192,11 @@ fn render(client: &Client, reference: &str, variables: &[String], as_json: bool)
         say(&content.as_str().map_or_else(|| content.to_string(), str::to_owned));
     }
     Ok(())
+}
+
+/// A prompt's name, and the selector behind it.
+fn split_reference(reference: &str) -> (&str, Option<&str>) {
+    reference.split_once('@').map_or((reference, None), |(name, selector)| (name, Some(selector)))
 }
 
 /// The prompts of the registry.
@@ -270,21 +263,6 @@ fn file_of(prompt: &Value, stored: Value) -> anyhow::Result<PromptFile> {
         examples,
         content: serde_json::from_value(Value::Object(stored))?,
     })
-}
-
-/// What a file says of one version, as a request body has it.
-fn fields_of(file: &PromptFile) -> anyhow::Result<Map<String, Value>> {
-    let mut body = match serde_json::to_value(&file.content)? {
-        Value::Object(content) => content,
-        other => anyhow::bail!("a version is an object, not {other}"),
-    };
-    if !file.metadata.is_empty() {
-        body.insert("metadata".into(), Value::Object(file.metadata.clone()));
-    }
-    if !file.examples.is_empty() {
-        body.insert("examples".into(), json!(file.examples));
-    }
-    Ok(body)
 }
 
 /// Every prompt file below a folder, by the prompt's name.

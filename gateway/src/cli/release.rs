@@ -1,10 +1,11 @@
 //! `weir release`: proposals to move a label, from the proposal to the last step of the ramp.
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use super::client::{Client, segment};
-use super::{complain, say, table};
+use super::page::{Page, given, items};
+use super::{complain, say, table, tell};
 
 /// What can be done with releases.
 #[derive(Debug, Subcommand)]
@@ -19,49 +20,57 @@ pub enum Command {
         /// Only those of this prompt.
         #[arg(long)]
         prompt: Option<String>,
+        /// Only those of this label.
+        #[arg(long)]
+        label: Option<String>,
+        /// Which of them, and how.
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Shows a release and what it went through.
+    Show {
+        /// The release's id.
+        id: String,
         /// Prints JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Prints a release as JSON.
-    Show {
-        /// The release's id.
-        id: String,
-    },
-    /// Approves, rejects, withdraws or carries out a release, or steers its ramp.
-    Do {
-        /// What to do.
-        verb: Verb,
-        /// The release's id.
-        id: String,
-        /// Why, for the history.
-        #[arg(long, value_name = "TEXT")]
-        note: Option<String>,
-        /// Why it may break the label's callers, where its policy has them asked.
+    /// Agrees to a release, as somebody who neither wrote the version nor proposed it.
+    Approve(Deed),
+    /// Refuses a release.
+    Reject(Deed),
+    /// Takes a proposal back.
+    Withdraw(Deed),
+    /// Carries a release out: moves the label, or begins the ramp.
+    Release {
+        /// Which release, and why.
+        #[command(flatten)]
+        deed: Deed,
+        /// Why it may break the label's callers, where the label's policy has them asked.
         #[arg(long = "override", value_name = "TEXT")]
         waiver: Option<String>,
     },
+    /// Keeps a ramp where it is.
+    Pause(Deed),
+    /// Lets a paused ramp go on.
+    Resume(Deed),
+    /// Takes a ramp's next step now.
+    Advance(Deed),
+    /// Ends a ramp: all calls get what the label points at.
+    Abort(Deed),
 }
 
 /// What is done with a release.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Verb {
-    /// Agrees, as somebody who neither wrote nor proposed it.
-    Approve,
-    /// Refuses it.
-    Reject,
-    /// Takes it back.
-    Withdraw,
-    /// Moves the label, or begins the ramp.
-    Release,
-    /// Keeps the ramp where it is.
-    Pause,
-    /// Lets the ramp go on.
-    Resume,
-    /// Takes the ramp's next step now.
-    Advance,
-    /// Ends the ramp.
-    Abort,
+#[derive(Debug, clap::Args)]
+pub struct Deed {
+    /// The release's id.
+    id: String,
+    /// Why, for the history.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// A release to propose.
@@ -101,40 +110,35 @@ pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
             say(text(&made["id"]));
             complain(&waiting(&made));
         }
-        Command::List { state, prompt, json } => {
-            let named = [("state", state), ("prompt", prompt)];
-            let query: Vec<_> =
-                named.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
-            let releases = client.all("/releases", &query)?;
-            say(&if *json { Value::from(releases).to_string() } else { listed(&releases) });
+        Command::List { state, prompt, label, page } => {
+            let query = given(&[("state", state), ("prompt", prompt), ("label", label)]);
+            page.print(client, "/releases", &query, listed)?;
         }
-        Command::Show { id } => {
-            say(&format!("{:#}", client.get(&format!("/releases/{}", segment(id)), &[])?));
+        Command::Show { id, json } => {
+            let release = client.get(&format!("/releases/{}", segment(id)), &[])?;
+            say(&if *json { release.to_string() } else { shown(&release) });
         }
-        Command::Do { verb, id, note, waiver } => {
-            let mut body = Map::new();
-            for (field, said) in [("note", note), ("override", waiver)] {
-                body.extend(said.as_deref().map(|said| (field.to_owned(), json!(said))));
-            }
-            let path = format!("/releases/{}/{}", segment(id), verb.word());
-            complain(&waiting(&client.post(&path, &Value::Object(body))?));
-        }
+        Command::Approve(deed) => deed.run(client, "approve", None)?,
+        Command::Reject(deed) => deed.run(client, "reject", None)?,
+        Command::Withdraw(deed) => deed.run(client, "withdraw", None)?,
+        Command::Release { deed, waiver } => deed.run(client, "release", waiver.as_deref())?,
+        Command::Pause(deed) => deed.run(client, "pause", None)?,
+        Command::Resume(deed) => deed.run(client, "resume", None)?,
+        Command::Advance(deed) => deed.run(client, "advance", None)?,
+        Command::Abort(deed) => deed.run(client, "abort", None)?,
     }
     Ok(())
 }
 
-impl Verb {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Approve => "approve",
-            Self::Reject => "reject",
-            Self::Withdraw => "withdraw",
-            Self::Release => "release",
-            Self::Pause => "pause",
-            Self::Resume => "resume",
-            Self::Advance => "advance",
-            Self::Abort => "abort",
-        }
+impl Deed {
+    fn run(&self, client: &Client, verb: &str, waiver: Option<&str>) -> anyhow::Result<()> {
+        let said = [("note", self.note.as_deref()), ("override", waiver)];
+        let body: Map<String, Value> =
+            said.into_iter().filter_map(|(field, text)| Some((field.to_owned(), json!(text?)))).collect();
+        let path = format!("/releases/{}/{verb}", segment(&self.id));
+        let release = client.post(&path, &Value::Object(body))?;
+        tell(&release, self.json, &waiting(&release));
+        Ok(())
     }
 }
 
@@ -151,6 +155,20 @@ impl Propose {
         }
         Value::Object(body)
     }
+}
+
+/// How a release stands, and its history.
+fn shown(release: &Value) -> String {
+    let columns =
+        [("AT", "at"), ("ACTION", "action"), ("BY", "by"), ("SERVES %", "percent"), ("NOTE", "note")];
+    let fields = [
+        ("author of the version", "author"),
+        ("instead of version", "from_version"),
+        ("ramp", "ramp"),
+        ("next step", "next_at"),
+    ];
+    let facts = table::facts(fields, release);
+    format!("{}\n{facts}\n\n{}", waiting(release), table::of_fields(columns, items(&release["history"])))
 }
 
 /// How a release stands, in a line.
@@ -203,6 +221,11 @@ mod tests {
         let expected = "ID  PROMPT         LABEL       VERSION  STATE    SERVES  APPROVALS  BY\n\
                         1   support/reply  production  4        ramping  10 %    1 of 1     ed";
         assert_eq!(listed(&releases), expected);
+        let shown = shown(&releases[0]);
+        assert!(
+            shown.starts_with("support/reply@4 for `production` is ramping at 10 %\nauthor of"),
+            "{shown}"
+        );
         assert_eq!(waiting(&releases[0]), "support/reply@4 for `production` is ramping at 10 %");
     }
 }

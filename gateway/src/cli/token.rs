@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use super::client::{Client, segment};
+use super::page::Page;
 use super::{complain, say, table};
 
 /// What can be done with admin tokens.
@@ -11,16 +12,24 @@ use super::{complain, say, table};
 pub enum Command {
     /// Makes a token and prints its secret, this once.
     Create(Create),
-    /// Lists tokens, without their secrets.
+    /// Lists tokens, newest first, without their secrets.
     List {
+        /// Which of them, and how.
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Shows a token, without its secret.
+    Show {
+        /// The token's id, or its name.
+        token: String,
         /// Prints JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Revokes a token at once.
+    /// Revokes a token at once, for good.
     Revoke {
-        /// The token's id.
-        id: String,
+        /// The token's id, or its name.
+        token: String,
     },
 }
 
@@ -58,19 +67,25 @@ pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
                 say(&made.to_string());
                 return Ok(());
             }
-            complain(&format!("token {} made; this is its secret, shown this once:", text(&made["id"])));
-            say(&text(&made["secret"]));
+            let id = table::cell(&made["id"]);
+            complain(&format!("token {id} made; this is its secret, shown this once:"));
+            say(&table::cell(&made["secret"]));
         }
-        Command::List { json } => {
-            let tokens = client.all("/tokens", &[])?;
-            say(&if *json { Value::from(tokens).to_string() } else { listed(&tokens) });
+        Command::List { page } => page.print(client, "/tokens", &[], listed)?,
+        Command::Show { token, json } => {
+            let token = client.get(&path(client, token)?, &[])?;
+            say(&if *json { token.to_string() } else { shown(&token) });
         }
-        Command::Revoke { id } => {
-            client.delete(&format!("/tokens/{}", segment(id)))?;
-            complain(&format!("token {id} is revoked"));
+        Command::Revoke { token } => {
+            client.delete(&path(client, token)?)?;
+            complain(&format!("token {token} is revoked"));
         }
     }
     Ok(())
+}
+
+fn path(client: &Client, token: &str) -> anyhow::Result<String> {
+    Ok(format!("/tokens/{}", segment(&client.id_of("/tokens", "token", token)?)))
 }
 
 impl Create {
@@ -93,31 +108,40 @@ impl Create {
 }
 
 fn listed(tokens: &[Value]) -> String {
-    let held = |list: &Value| match list.as_array() {
-        None => "all".to_owned(),
-        Some(list) => list.iter().map(text).collect::<Vec<_>>().join(", "),
+    let row = |token: &Value| {
+        let [id, name, role, owner] = ["id", "name", "role", "owner"].map(|field| table::cell(&token[field]));
+        let [project, folders, labels] = open_scopes(token);
+        let state = if token["revoked_at"].is_null() { "active" } else { "revoked" };
+        [id, name, role, owner, project, folders, labels, state.to_owned()]
     };
-    let rows: Vec<[String; 8]> = tokens
-        .iter()
-        .map(|token| {
-            let state = if token["revoked_at"].is_null() { "active" } else { "revoked" };
-            let project = token["project"].as_str().unwrap_or("all").to_owned();
-            let [id, name, role, owner] = ["id", "name", "role", "owner"].map(|field| text(&token[field]));
-            [
-                id,
-                name,
-                role,
-                owner,
-                project,
-                held(&token["folders"]),
-                held(&token["labels"]),
-                state.to_owned(),
-            ]
-        })
-        .collect();
+    let rows: Vec<_> = tokens.iter().map(row).collect();
     table::lay_out(["ID", "NAME", "ROLE", "OWNER", "PROJECT", "FOLDERS", "LABELS", "STATE"], &rows)
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(String::new, str::to_owned)
+/// The project, folders and labels it is held to.
+fn open_scopes(token: &Value) -> [String; 3] {
+    let project = token["project"].as_str().unwrap_or("all").to_owned();
+    [project, table::scope(&token["folders"]), table::scope(&token["labels"])]
+}
+
+fn shown(token: &Value) -> String {
+    let mut shown = token.clone();
+    for (field, scope) in ["project", "folders", "labels"].into_iter().zip(open_scopes(token)) {
+        shown[field] = scope.into();
+    }
+    let fields = [
+        ("id", "id"),
+        ("name", "name"),
+        ("role", "role"),
+        ("owner", "owner"),
+        ("project", "project"),
+        ("folders", "folders"),
+        ("labels", "labels"),
+        ("secret ends in", "hint"),
+        ("made by", "created_by"),
+        ("made", "created_at"),
+        ("expires", "expires_at"),
+        ("revoked", "revoked_at"),
+    ];
+    table::facts(fields, &shown)
 }

@@ -1,16 +1,45 @@
-//! `weir trace`: what happened around a call, as a tree.
+//! `weir trace`: what happened around a call, as a tree; and lists of traces.
 
+use clap::Subcommand;
 use serde_json::Value;
 use vocab::NanoUsd;
 
+use super::calls::Sought;
 use super::client::{Client, Connection, segment};
-use super::{complain, say};
+use super::page::{Page, items};
+use super::{complain, say, table};
 
-/// Which trace.
+/// Which trace, or which of them.
 #[derive(Debug, clap::Args)]
+#[command(subcommand_negates_reqs = true)]
 pub struct Trace {
     #[command(flatten)]
     connection: Connection,
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    shown: Option<Show>,
+}
+
+/// What can be done with traces.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Lists the traces of the newest calls that match.
+    List {
+        /// Of which calls.
+        #[command(flatten)]
+        sought: Sought,
+        /// Which of them, and how.
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Prints a trace as a tree.
+    Show(Show),
+}
+
+/// A trace to show.
+#[derive(Debug, clap::Args)]
+pub struct Show {
     /// The trace id, or the id of a call in it.
     id: String,
     /// Prints JSON, with inputs and outputs.
@@ -19,9 +48,21 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Prints it.
+    /// Runs one of the commands.
     pub fn run(&self) -> anyhow::Result<()> {
         let client = &self.connection.open()?;
+        match (&self.command, &self.shown) {
+            (Some(Command::List { sought, page }), _) => {
+                page.print(client, "/traces", &sought.query(), listed)
+            }
+            (Some(Command::Show(show)), _) | (None, Some(show)) => show.run(client),
+            (None, None) => anyhow::bail!("name a trace, or `list`"),
+        }
+    }
+}
+
+impl Show {
+    fn run(&self, client: &Client) -> anyhow::Result<()> {
         let trace_id = if self.id.contains('-') { self.of_call(client)? } else { self.id.clone() };
         let trace = client.get(&format!("/traces/{}", segment(&trace_id)), &[])?;
         if self.json {
@@ -45,8 +86,15 @@ impl Trace {
     }
 }
 
-fn items(list: &Value) -> &[Value] {
-    list.as_array().map_or(&[], Vec::as_slice)
+fn listed(traces: &[Value]) -> String {
+    let row = |trace: &Value| {
+        let [began, name, user, id] =
+            ["started_at", "name", "user", "trace_id"].map(|field| table::field_cell(trace, field));
+        let [calls, spans, errors] = ["calls", "spans", "errors"].map(|field| table::cell(&trace[field]));
+        [began, name, calls, spans, errors, used(trace), user, id]
+    };
+    let rows: Vec<_> = traces.iter().map(row).collect();
+    table::lay_out(["BEGAN", "NAME", "CALLS", "SPANS", "ERRORS", "TOOK", "USER", "TRACE"], &rows)
 }
 
 fn text<'v>(value: &'v Value, field: &str) -> &'v str {

@@ -30,9 +30,13 @@ impl Said {
 
 /// Runs `weir` with these words, and with this gateway's address and token.
 pub(crate) async fn weir(desk: &Desk, words: &[&str]) -> Said {
+    weir_at(&format!("http://{}", desk.admin_address()), desk.admin_token(), words).await
+}
+
+/// Runs `weir` with these words, and with this URL and token.
+pub(crate) async fn weir_at(url: &str, token: &str, words: &[&str]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-    command.args(words).env("WEIR_ADMIN_URL", format!("http://{}", desk.admin_address()));
-    command.env("WEIR_ADMIN_TOKEN", desk.admin_token());
+    command.args(words).env("WEIR_ADMIN_URL", url).env("WEIR_ADMIN_TOKEN", token);
     let running = tokio::task::spawn_blocking(move || command.output());
     let output = patiently("the command", running).await.unwrap().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -107,17 +111,17 @@ async fn a_version_is_released_and_rolled_back_from_a_terminal() {
     let proposed = weir(&desk, &["release", "propose", "a", "production", "2", "--note", "better"]).await;
     assert!(proposed.ok && proposed.err.contains("a@2 for `production` is approved"), "{}", proposed.err);
     let id = proposed.out.trim();
-    let released = weir(&desk, &["release", "do", "release", id]).await;
+    let released = weir(&desk, &["release", "release", id]).await;
     assert!(released.ok && released.err.contains("is released"), "{}", released.err);
     let list = weir(&desk, &["release", "list", "--state", "released"]).await;
     assert!(list.ok && list.out.contains(id) && list.out.contains("100 %"), "{} {}", list.out, list.err);
-    assert_eq!(weir(&desk, &["release", "show", id]).await.json()["state"], "released");
+    assert_eq!(weir(&desk, &["release", "show", id, "--json"]).await.json()["state"], "released");
 
     let ramped =
         ["release", "propose", "a", "production", "3", "--ramp", "10,100", "--every", "1h", "--json"];
     let ramped = weir(&desk, &ramped).await.json();
     let id = ramped["id"].as_str().unwrap();
-    let begun = weir(&desk, &["release", "do", "release", id]).await;
+    let begun = weir(&desk, &["release", "release", id]).await;
     assert!(begun.ok && begun.err.contains("is ramping at 10 %"), "{}", begun.err);
     assert!(weir(&desk, &["label", "rollback", "a", "production"]).await.ok, "takes the ramp back");
     assert!(weir(&desk, &["label", "rollback", "a", "production", "--reason", "wrong answers"]).await.ok);
@@ -126,14 +130,27 @@ async fn a_version_is_released_and_rolled_back_from_a_terminal() {
     let history = weir(&desk, &["label", "history", "a", "production"]).await;
     assert!(history.ok && history.out.contains("wrong answers"), "{} {}", history.out, history.err);
 
-    let policy =
-        ["label", "policy", "production", "--approvals", "1", "--after", "staging", "--after-hours", "2"];
+    let policy = [
+        "label",
+        "policy",
+        "production",
+        "--approvals",
+        "1",
+        "--after",
+        "staging",
+        "--after-hours",
+        "2",
+        "--json",
+    ];
     assert_eq!(weir(&desk, &policy).await.json()["after_label"], json!({"label": "staging", "hours": 2}));
     let refused = weir(&desk, &["label", "move", "a", "production", "3"]).await;
     assert!(!refused.ok && refused.err.contains("takes 1 approval:"), "{}", refused.err);
-    assert_eq!(weir(&desk, &["label", "policy", "production", "--reset"]).await.json()["approvals"], 0);
+    assert_eq!(
+        weir(&desk, &["label", "policy", "production", "--reset", "--json"]).await.json()["approvals"],
+        0
+    );
     let frozen = ["label", "policy", "production", "--freeze", "2020-01-01T00:00:00Z..=the sale"];
-    let frozen = weir(&desk, &[&frozen[..], &["--contract-check", "true"]].concat()).await.json();
+    let frozen = weir(&desk, &[&frozen[..], &["--contract-check", "true", "--json"]].concat()).await.json();
     assert_eq!(
         (&frozen["freeze"][0]["reason"], &frozen["contract_check"]),
         (&json!("the sale"), &json!(true))
@@ -430,7 +447,10 @@ async fn projects_and_tokens_are_made_from_a_terminal() {
     let key = weir(&desk, &["key", "create", "till", "--project", "shop", "--json"]).await.json();
     assert_eq!(key["project"], "shop");
     assert_eq!(
-        weir(&desk, &["key", "list", "--project", "shop", "--json"]).await.json().as_array().unwrap().len(),
+        weir(&desk, &["key", "list", "--project", "shop", "--json"]).await.json()["data"]
+            .as_array()
+            .unwrap()
+            .len(),
         1
     );
     let tokens = weir(&desk, &["token", "list"]).await.out;

@@ -152,7 +152,7 @@ async fn a_draft_is_kept_shown_compared_rendered_and_published() {
 
     std::fs::write(&file, "---\nengine: jinja\n---\n=== user\none\n{% if %}\n").unwrap();
     let broken = weir(&desk, &["prompt", "draft", "save", "support/reply", path]).await;
-    assert!(broken.ok && broken.out.contains("line 6: "), "{} {}", broken.out, broken.err);
+    assert!(broken.ok && broken.err.contains("line 6: "), "{} {}", broken.out, broken.err);
     std::fs::write(&file, REPLY).unwrap();
     let kept = weir(&desk, &["prompt", "draft", "save", "support/reply", path, "-m", "Warmer"]).await;
     assert!(kept.ok && kept.err.contains("begun from version 1"), "{} {}", kept.out, kept.err);

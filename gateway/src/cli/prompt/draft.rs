@@ -1,110 +1,149 @@
-//! `weir prompt draft`: the caller's own working copy of a prompt, as a file.
+//! `weir prompt draft`: your working copy of a prompt, kept in the registry while it is written.
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use clap::Subcommand;
 use registry::files;
-use registry::template::Problem;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::client::{Client, segment};
 use super::super::{complain, say};
-use super::{fields_of, file_of};
+use super::check::Problems;
+use super::publish::{self, Said};
+use super::{file_of, publish::made_known};
 
-/// What can be done with a draft.
-#[derive(Debug, clap::Subcommand)]
-pub enum Draft {
-    /// Prints your draft of a prompt as a prompt file.
+/// What can be done with drafts. Each belongs to the owner of the token.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Prints your draft as a file.
     Show {
         /// The prompt.
-        name: String,
+        prompt: String,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
     },
-    /// Keeps a prompt file as your draft, in place of the one before; says what is wrong with it.
-    Save {
-        /// The prompt.
-        name: String,
-        /// The file.
-        file: PathBuf,
-        /// What changed and why.
-        #[arg(short, long, value_name = "TEXT")]
-        message: Option<String>,
-    },
+    /// Keeps a file as your draft, in place of the one before; its templates need not hold yet.
+    Save(Save),
     /// Publishes your draft, which goes away with that.
     Publish {
         /// The prompt.
-        name: String,
-        /// Labels to put on the version.
-        #[arg(long = "label", value_name = "LABEL")]
-        labels: Vec<String>,
-        /// What changed and why, instead of what the draft says.
-        #[arg(short, long, value_name = "TEXT")]
-        message: Option<String>,
+        prompt: String,
+        #[command(flatten)]
+        said: Said,
+        /// Refuses unless this is the latest version now.
+        #[arg(long, value_name = "VERSION")]
+        expect: Option<u32>,
+        /// Prints JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Throws your draft away.
     Discard {
         /// The prompt.
-        name: String,
+        prompt: String,
     },
 }
 
-impl Draft {
-    /// Does it.
-    pub fn run(&self, client: &Client) -> anyhow::Result<()> {
-        match self {
-            Self::Show { name } => show(client, name),
-            Self::Save { name, file, message } => save(client, name, file, message.as_deref()),
-            Self::Publish { name, labels, message } => publish(client, name, labels, message.as_deref()),
-            Self::Discard { name } => client.delete(&path(name)).map(drop),
+/// A draft to keep.
+#[derive(Debug, clap::Args)]
+pub struct Save {
+    /// The prompt, which must be there.
+    prompt: String,
+    /// The file; `-` is standard input.
+    file: PathBuf,
+    /// What changed and why, so far.
+    #[arg(short, long, value_name = "TEXT")]
+    message: Option<String>,
+    /// The version it is begun from; what your draft says already, else the latest, when absent.
+    #[arg(long, value_name = "VERSION")]
+    parent: Option<u32>,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs one of the commands.
+pub(super) fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Show { prompt, json } => show(client, prompt, *json),
+        Command::Save(save) => save.run(client),
+        Command::Publish { prompt, said, expect, json } => {
+            let mut body = said.fields(&[]);
+            body.insert("draft".into(), json!(true));
+            body.extend(expect.map(|version| ("expected_parent".to_owned(), json!(version))));
+            let path = format!("/prompts/{}/versions", segment(prompt));
+            let made = client.post(&path, &Value::Object(body))?;
+            say(&if *json { made.to_string() } else { made_known(&made) });
+            Ok(())
+        }
+        Command::Discard { prompt } => {
+            client.delete(&path(prompt))?;
+            complain(&format!("your draft of {prompt} is gone"));
+            Ok(())
         }
     }
 }
 
-fn path(name: &str) -> String {
-    format!("/prompts/{}/draft", segment(name))
+fn path(prompt: &str) -> String {
+    format!("/prompts/{}/draft", segment(prompt))
 }
 
-fn show(client: &Client, name: &str) -> anyhow::Result<()> {
-    let draft = client.get(&path(name), &[])?;
-    let prompt = client.get(&format!("/prompts/{}", segment(name)), &[])?;
-    say(files::write(&file_of(&prompt, draft)?).trim_end());
+fn show(client: &Client, prompt: &str, json: bool) -> anyhow::Result<()> {
+    let draft = client.get(&path(prompt), &[])?;
+    if json {
+        say(&draft.to_string());
+        return Ok(());
+    }
+    complain(&stands(&draft));
+    let about = client.get(&format!("/prompts/{}", segment(prompt)), &[])?;
+    let text = files::write(&file_of(&about, draft.clone())?);
+    say(text.trim_end());
+    Problems::of(&draft).complain("draft", &text);
     Ok(())
 }
 
-fn save(client: &Client, name: &str, file: &PathBuf, message: Option<&str>) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let read = files::read(&text).with_context(|| file.display().to_string())?;
-    let mut body = fields_of(&read)?;
-    if let Some(message) = message {
-        body.insert("commit_message".into(), json!(message));
+impl Save {
+    fn run(&self, client: &Client) -> anyhow::Result<()> {
+        let (text, file) = publish::read(&self.file)?;
+        let mut body = publish::version_of(&file, None)?;
+        body.extend(self.message.as_ref().map(|message| ("commit_message".to_owned(), json!(message))));
+        body.extend(self.parent.map(|version| ("expected_parent".to_owned(), json!(version))));
+        let kept = client.put(&path(&self.prompt), &Value::Object(body))?;
+        if self.json {
+            say(&kept.to_string());
+            return Ok(());
+        }
+        complain(&stands(&kept));
+        Problems::of(&kept).complain(&self.file.display().to_string(), &text);
+        Ok(())
     }
-    let kept = client.put(&path(name), &Value::Object(body))?;
-    let problems = kept["problems"].as_array().into_iter().flatten();
-    for problem in problems {
-        let message = problem["message"].as_str().unwrap_or_default();
-        say(&format!("line {}: {message}", files::line_of(&text, &read_problem(problem))));
-    }
-    let stale =
-        if kept["stale"] == true { ", and another version was published since it was begun" } else { "" };
-    complain(&format!("draft of {name} kept, begun from version {}{stale}", kept["parent"]));
-    Ok(())
 }
 
-fn read_problem(problem: &Value) -> Problem {
-    let number =
-        |field: &str| problem[field].as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
-    let item = problem["item"].as_u64().and_then(|item| usize::try_from(item).ok());
-    Problem { item, line: number("line"), column: number("column"), message: String::new() }
+/// How a draft stands, in a line.
+fn stands(draft: &Value) -> String {
+    let prompt = draft["prompt"].as_str().unwrap_or_default();
+    let begun = match draft["parent"].as_u64() {
+        None | Some(0) => "begun from nothing".to_owned(),
+        Some(version) => format!("begun from version {version}"),
+    };
+    let stale = if draft["stale"] == true {
+        "; another version was published since: compare it, then save"
+    } else {
+        ""
+    };
+    format!("your draft of {prompt}, {begun}{stale}")
 }
 
-fn publish(client: &Client, name: &str, labels: &[String], message: Option<&str>) -> anyhow::Result<()> {
-    let mut body = Map::from_iter([("draft".to_owned(), json!(true))]);
-    if !labels.is_empty() {
-        body.insert("labels".into(), json!(labels));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_says_what_it_was_begun_from() {
+        let draft = json!({"prompt": "a/b", "parent": 3, "stale": false});
+        assert_eq!(stands(&draft), "your draft of a/b, begun from version 3");
+        let stale = json!({"prompt": "a/b", "parent": 0, "stale": true});
+        assert!(stands(&stale).contains("begun from nothing; another version was published since"));
     }
-    if let Some(message) = message {
-        body.insert("commit_message".into(), json!(message));
-    }
-    let made = client.post(&format!("/prompts/{}/versions", segment(name)), &Value::Object(body))?;
-    say(&format!("{name}@{} ({})", made["version"], made["semver"].as_str().unwrap_or_default()));
-    Ok(())
 }
