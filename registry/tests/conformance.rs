@@ -50,6 +50,8 @@ mod resolving;
 mod server;
 #[path = "conformance/snippets.rs"]
 mod snippets;
+#[path = "conformance/stages.rs"]
+mod stages;
 #[path = "conformance/tampering.rs"]
 mod tampering;
 #[path = "conformance/verbs.rs"]

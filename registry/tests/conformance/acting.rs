@@ -8,11 +8,12 @@ use registry::{
     ViewKind, WebhookChange, Who,
 };
 use serde_json::json;
-use vocab::id::{Alert, Delivery, Key, Token, View, Webhook};
+use vocab::id::{Alert, Delivery, Key, Release, Token, View, Webhook};
 use vocab::{Id, PromptName};
 
 use crate::alerts;
 use crate::bench::{Bench, PROJECT, key_named, label, name, saying};
+use crate::stages;
 use crate::webhooks::{event, hook};
 
 /// What there is to change, made anew for each use of a verb.
@@ -29,12 +30,13 @@ pub(crate) struct Things {
     webhook: Id<Webhook>,
     delivery: Id<Delivery>,
     view: Id<View>,
+    release: Option<Id<Release>>,
     /// Of this use: new names end with it.
     number: usize,
 }
 
 impl Things {
-    pub(crate) async fn make(it: &Bench, number: usize) -> Self {
+    pub(crate) async fn make(it: &Bench, number: usize, leaves: &[&str], writer: &Who) -> Self {
         let (registry, who) = (&it.registry, &it.admin);
         let called = |word: &str| format!("team/{word}-{number}");
         for (word, text) in [("p", "one"), ("p", "two"), ("unlabelled", "one"), ("archived", "one")] {
@@ -43,7 +45,7 @@ impl Things {
         it.put(&called("p"), "dev", 1).await;
         it.put(&called("p"), "dev", 2).await;
         let drafted = name(&called("p"));
-        registry.put_draft(PROJECT, &drafted, NewDraft::of(saying("three")), who).await.unwrap();
+        registry.put_draft(PROJECT, &drafted, NewDraft::of(saying("three")), writer).await.unwrap();
         let archived = name(&called("archived"));
         registry.archive_prompt(PROJECT, &archived, who).await.unwrap();
         let (project, closed) = (format!("open-{number}"), format!("closed-{number}"));
@@ -68,6 +70,7 @@ impl Things {
             webhook,
             delivery: tried.await.unwrap().delivery.id,
             view: registry.create_view(PROJECT, view(&called("view")), who).await.unwrap().id,
+            release: stages::prepare(it, &drafted, leaves).await,
             number,
         }
     }
@@ -83,7 +86,7 @@ pub(crate) fn token() -> NewToken {
         role: Role::Admin,
         project: None,
         scope: TokenScope::default(),
-        owner: None,
+        owner: Some("bob".to_owned()),
         expires_at: None,
     }
 }
@@ -100,6 +103,10 @@ pub(crate) async fn act(it: &Bench, things: &Things, (verb, leaves): (&str, &[&s
         "prompt" | "publish" => on_prompts(it, things, (verb, leaves), who).await,
         "draft" => on_drafts(it, things, (verb, leaves), who).await,
         "label" => on_labels(it, things, verb, who).await,
+        "release" | "experiment" => {
+            stages::act(it, (&things.prompt, things.release), (verb, leaves), who).await
+        }
+        "policy" => stages::on_policies(it, &label(&format!("qa-{}", things.number)), verb, who).await,
         "project" => on_projects(it, things, (verb, leaves), who).await,
         "key" | "token" => on_secrets(it, things, verb, who).await,
         "alert" | "webhook" | "to" | "delivery" => on_messages(it, things, verb, who).await,

@@ -14,7 +14,7 @@ use crate::audit::whole;
 use crate::bench::Bench;
 
 /// A verb, and what one use of it leaves in the audit. A verb that does several things is there for each.
-const VERBS: [(&str, &[&str]); 37] = [
+const VERBS: [(&str, &[&str]); 53] = [
     ("create_project", &["project.created"]),
     ("update_project", &["project.changed"]),
     ("update_project", &["project.archived"]),
@@ -34,6 +34,22 @@ const VERBS: [(&str, &[&str]); 37] = [
     ("move_label", &["label.moved"]),
     ("remove_label", &["label.moved"]),
     ("roll_back_label", &["label.moved"]),
+    ("set_label_policy", &["label.policy_changed"]),
+    ("reset_label_policy", &["label.policy_changed"]),
+    ("propose_release", &["release.proposed"]),
+    ("change_release", &["release.approved"]),
+    ("change_release", &["release.rejected"]),
+    ("change_release", &["release.withdrawn"]),
+    ("change_release", &["release.started"]),
+    ("change_release", &["release.advanced"]),
+    ("change_release", &["release.paused"]),
+    ("change_release", &["release.resumed"]),
+    ("change_release", &["release.aborted"]),
+    ("change_release", &["label.moved", "release.released"]),
+    ("set_experiment", &["experiment.started"]),
+    ("set_experiment", &["experiment.changed"]),
+    ("set_experiment", &["experiment.stopped"]),
+    ("remove_experiment", &["experiment.removed"]),
     ("issue_key", &["key.issued"]),
     ("update_key", &["key.changed"]),
     ("revoke_key", &["key.revoked"]),
@@ -59,8 +75,8 @@ const OTHERS: [&str; 3] = ["key.accepted", "token.accepted", "outbox.dropped"];
 const READS: [&str; 3] = ["compare", "find_draft", "get_draft"];
 /// What it notes was judged before.
 const JUDGED_BEFORE: &str = "witness";
-/// Verbs whose targets are prompts, which folders hold.
-const OF_PROMPTS: [&str; 10] = [
+/// Verbs that change prompts, which folders hold.
+const OF_PROMPTS: [&str; 7] = [
     "create_prompt",
     "update_prompt",
     "archive_prompt",
@@ -68,32 +84,52 @@ const OF_PROMPTS: [&str; 10] = [
     "put_draft",
     "discard_draft",
     "publish_draft",
+];
+/// Verbs that change what a label of a prompt serves, which folders and labels hold.
+const OF_LABELS: [&str; 7] = [
     "move_label",
     "remove_label",
     "roll_back_label",
+    "propose_release",
+    "change_release",
+    "set_experiment",
+    "remove_experiment",
 ];
+
+/// Whom a verb refuses, and in which words.
+fn refused(verb: &str, leaves: &[&str]) -> Vec<(Who, &'static str)> {
+    let bob = |role| Who::new(role, "bob");
+    let held = |folders: Option<&str>, labels: Option<&str>| {
+        let list = |word: &str| vec![word.to_owned()];
+        let scope = TokenScope { folders: folders.map(list), labels: labels.map(list) };
+        Who { scope: Some(Arc::new(scope)), ..bob(Role::Releaser) }
+    };
+    let elsewhere = Who { project: Some("elsewhere".into()), ..bob(Role::Admin) };
+    let mut refused = vec![(elsewhere, "held to the project `elsewhere`")];
+    if verb != JUDGED_BEFORE {
+        refused.push((bob(Role::Viewer), "role viewer may not"));
+    }
+    let of_label = OF_LABELS.contains(&verb);
+    if of_label || OF_PROMPTS.contains(&verb) {
+        refused.push((held(Some("elsewhere"), None), "in `elsewhere` only"));
+    }
+    if of_label || leaves.contains(&"label.moved") {
+        refused.push((held(None, Some("qa")), "moves `qa` only"));
+    }
+    refused
+}
 
 pub(crate) async fn every_verb_leaves_its_entry_and_a_refused_one_none(it: Bench) {
     let somebody = it.registry.issue_token(token(), &it.admin).await.unwrap().issued.who();
-    let held = TokenScope { folders: Some(vec!["elsewhere".into()]), labels: None };
-    let unlabelling = TokenScope { folders: None, labels: Some(vec!["qa".into()]) };
-    let releaser = |scope| Who { scope: Some(Arc::new(scope)), ..Who::new(Role::Releaser, "ann") };
     for (number, (verb, leaves)) in VERBS.into_iter().enumerate() {
-        let things = Things::make(&it, number).await;
+        let things = Things::make(&it, number, leaves, &somebody).await;
         let (before, _) = it.registry.audit_head().await.unwrap();
-        let mut refused = vec![Who { project: Some("elsewhere".into()), ..it.admin.clone() }];
-        if verb != JUDGED_BEFORE {
-            refused.push(Who::new(Role::Viewer, "vi"));
-        }
-        if OF_PROMPTS.contains(&verb) {
-            refused.push(releaser(held.clone()));
-        }
-        if leaves.contains(&"label.moved") {
-            refused.push(releaser(unlabelling.clone()));
-        }
-        for who in refused {
+        for (who, words) in refused(verb, leaves) {
             let tried = act(&it, &things, (verb, leaves), &who).await;
-            assert!(matches!(tried, Err(StoreError::Forbidden(_))), "{verb} by {who:?}: {tried:?}");
+            assert!(
+                matches!(&tried, Err(StoreError::Forbidden(why)) if why.contains(words)),
+                "{verb}, {leaves:?}, by {who:?}: {tried:?}"
+            );
             assert_eq!(it.registry.audit_head().await.unwrap().0, before, "{verb} by {who:?}");
         }
         act(&it, &things, (verb, leaves), &somebody).await.unwrap();
@@ -103,7 +139,7 @@ pub(crate) async fn every_verb_leaves_its_entry_and_a_refused_one_none(it: Bench
         assert_eq!(actions, leaves, "{verb}");
         for entry in left {
             let by = (&*entry.who, &*entry.role, entry.token);
-            assert_eq!(by, ("ann", "admin", somebody.token.map(|id| id.to_string())), "{verb}");
+            assert_eq!(by, ("bob", "admin", somebody.token.map(|id| id.to_string())), "{verb}");
             assert!(!entry.target.is_empty() && entry.detail.is_object(), "{verb}: {:?}", entry.detail);
         }
     }
