@@ -74,6 +74,8 @@ pub(crate) enum Contract {
 pub(crate) enum Candidate<'a> {
     /// One that is stored.
     Stored(u32),
+    /// One that is stored, and answers beside what the label points at: includes do not follow it.
+    Arm(u32),
     /// One that is about to be.
     New(&'a Template),
 }
@@ -96,7 +98,7 @@ impl Registry {
         // A prompt that is about to be made has no callers yet.
         let found = self.find_prompt(project, name).await?;
         let mut breaks = Vec::new();
-        if let Some(prompt) = &found {
+        if let (Some(prompt), Candidate::Stored(_) | Candidate::New(_)) = (&found, &candidate) {
             breaks = self.through_includes(prompt, label, &candidate).await?;
         }
         if !policy.rules.contract_check && breaks.is_empty() {
@@ -162,7 +164,7 @@ impl Registry {
     ) -> Result<BTreeSet<String>> {
         let mut required = match candidate {
             Candidate::New(template) => required(template),
-            Candidate::Stored(number) => self.required_by(prompt, number).await?,
+            Candidate::Stored(number) | Candidate::Arm(number) => self.required_by(prompt, number).await?,
         };
         if let Some(now) = prompt.labels.get(label) {
             let now = self.required_by(prompt, *now).await?;

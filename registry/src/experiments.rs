@@ -117,7 +117,7 @@ impl Registry {
         plan.check()?;
         let mut contract = Contract::Unchecked;
         for arm in plan.arms.iter().filter(|_| plan.state == ExperimentState::Running) {
-            let checked = self.check_contract(at, Candidate::Stored(arm.version), plan.waiver.as_deref());
+            let checked = self.check_contract(at, Candidate::Arm(arm.version), plan.waiver.as_deref());
             contract = contract.max(checked.await?);
         }
         let setup = Setup { contract, ..self.setup(at, Some(plan), expected_revision, who) };

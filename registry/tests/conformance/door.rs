@@ -293,5 +293,9 @@ pub(crate) async fn who_calls_what_includes_a_prompt_is_asked_before_that_moves(
         matches!(&refused, StoreError::Conflict(why) if why.contains("publish without labels")),
         "{refused}"
     );
+    let (tone, staging) = (name("snippets/tone"), label("staging"));
+    let place = (PROJECT, &tone, &staging);
+    it.registry.set_experiment(place, two_arms(), None, &it.admin).await.unwrap();
+    it.registry.remove_experiment(place, None, &it.admin).await.unwrap();
     assert_eq!(follow(&it, Some("agreed with checkout")).await.unwrap(), 2);
 }
