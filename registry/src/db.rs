@@ -190,6 +190,20 @@ impl Tx {
         }
     }
 
+    /// Hands over the rows of a query one by one, as they come.
+    pub(crate) async fn each(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+        take: impl FnMut(Row) -> Result<()> + Send,
+    ) -> Result<()> {
+        value::check(sql, values)?;
+        match self {
+            Self::Sqlite(tx) => sqlite::each(&mut **tx, sql, values, take).await,
+            Self::Postgres(tx) => tx.each(sql, values, take).await,
+        }
+    }
+
     /// The first row of a query, or of what a statement returns.
     pub(crate) async fn maybe(&mut self, sql: &'static str, values: &[Value]) -> Result<Option<Row>> {
         value::check(sql, values)?;

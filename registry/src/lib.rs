@@ -60,7 +60,7 @@ pub use projects::{NewProject, Project, ProjectChange, ProjectFilter};
 pub use prompts::compare::{Comparison, Point, Stand};
 pub use prompts::drafts::{Draft, NewDraft};
 pub use prompts::impact::Reason;
-pub use prompts::labels::{Label, LabelAction, LabelChange, LabelMove, LabelPlacement};
+pub use prompts::labels::{Label, LabelAction, LabelChange, LabelMove, LabelPlacement, Labels};
 pub use prompts::resolve::{ResolveError, Resolved};
 pub use prompts::snippets::{Trial, UsedBy, UsedByFilter};
 pub use prompts::versions::{DraftRelease, NewVersion, Published, StoredVersion, Version};

@@ -12,15 +12,15 @@ pub mod resolve;
 pub mod snippets;
 pub mod versions;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use vocab::{Id, LabelName, PromptName, Time};
+use vocab::{Id, PromptName, Time};
 
 use crate::StoreError;
 use crate::assignment::Splits;
 use crate::content::{Alias, Content, PromptBody};
+use labels::Labels;
 
 /// What is known of a prompt, apart from its versions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,7 +40,7 @@ pub struct Prompt {
     /// Other names it answers to.
     pub aliases: Vec<Alias>,
     /// Which version each label points at.
-    pub labels: BTreeMap<LabelName, u32>,
+    pub labels: Labels,
     /// What splits the calls of some of them, and of labels that point at nothing.
     pub splits: Splits,
     /// The highest version.

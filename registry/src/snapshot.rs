@@ -6,6 +6,7 @@
 pub(crate) mod copy;
 mod floats;
 mod load;
+pub(crate) mod search;
 mod served;
 mod shards;
 
@@ -48,6 +49,8 @@ pub(crate) struct Entry {
     pub(crate) prompt: Arc<Prompt>,
     /// What labels point at, by number.
     served: Box<[Arc<Served>]>,
+    /// What a search for text looks at.
+    search: Box<str>,
 }
 
 impl Entry {

@@ -121,7 +121,7 @@ impl From<registry::Prompt> for Prompt {
             description: prompt.description,
             tags: prompt.tags,
             aliases: prompt.aliases,
-            labels: prompt.labels,
+            labels: prompt.labels.into_iter().collect(),
             latest_version: prompt.latest,
             created_at: prompt.created_at,
             updated_at: prompt.updated_at,

@@ -1,7 +1,5 @@
 //! The cache keeps what is used, stays within its bound, and forgets digests when a prompt changes.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, json};
 use vocab::{Clock, SemVer, Time};
 
@@ -17,8 +15,8 @@ fn prompt(revision: i64) -> Prompt {
         description: String::new(),
         tags: Vec::new(),
         aliases: Vec::new(),
-        labels: BTreeMap::new(),
-        splits: BTreeMap::new(),
+        labels: crate::Labels::default(),
+        splits: crate::assignment::Splits::default(),
         latest: None,
         created_at: Time(0),
         updated_at: Time(0),

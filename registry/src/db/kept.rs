@@ -1,5 +1,6 @@
 //! Rows kept outside of a database, in memory or in a file: every column as it was read, packed into one piece.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use sqlx::{Column as _, Row as _, TypeInfo as _, ValueRef as _};
@@ -21,6 +22,12 @@ pub(crate) struct Kept {
     values: Vec<Value>,
 }
 
+/// A row shorter than this is kept as it is.
+const PRESSED_FROM: usize = 256;
+/// What a row starts with: the values, or their number of bytes and then the values, compressed.
+const PLAIN: u8 = 0;
+const PRESSED: u8 = 1;
+
 /// What stands before each value.
 const NULL: u8 = 0;
 const TEXT: u8 = 1;
@@ -40,7 +47,7 @@ impl Row {
 
     /// The row in one piece.
     pub(crate) fn pack(&self) -> Result<Packed> {
-        let mut bytes = Vec::new();
+        let mut bytes = vec![PLAIN];
         match self {
             Self::Sqlite(row) => {
                 for place in 0..row.len() {
@@ -58,7 +65,34 @@ impl Row {
                 }
             }
         }
-        Ok(Packed(bytes.into()))
+        Ok(Packed(press(bytes).into()))
+    }
+}
+
+/// Texts take a quarter less so, in a few microseconds.
+fn press(plain: Vec<u8>) -> Vec<u8> {
+    let values = plain.get(1..).unwrap_or_default();
+    if values.len() < PRESSED_FROM {
+        return plain;
+    }
+    let mut pressed = vec![PRESSED];
+    pack_number(values.len() as u64, &mut pressed);
+    pressed.extend(lz4_flex::block::compress(values));
+    if pressed.len() < plain.len() { pressed } else { plain }
+}
+
+/// The values of a row.
+fn unpress(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let (kind, mut rest) = bytes.split_first()?;
+    match *kind {
+        PLAIN => Some(rest.into()),
+        PRESSED => {
+            let length = usize::try_from(unpack_number(&mut rest)?).ok()?;
+            // No byte becomes more than 255: a greater length is none of this row.
+            let is_possible = length <= 256 * rest.len();
+            is_possible.then(|| lz4_flex::block::decompress(rest, length))?.ok().map(Cow::Owned)
+        }
+        _ => None,
     }
 }
 
@@ -74,7 +108,8 @@ impl Packed {
 
     /// Opens it. An error means that the bytes are no row of these columns.
     pub(crate) fn open(&self, columns: &Columns) -> Result<Row> {
-        let mut rest = &*self.0;
+        let plain = unpress(&self.0).ok_or_else(|| StoreError::unreadable("a packed row"))?;
+        let mut rest = &*plain;
         let mut values = Vec::with_capacity(columns.len());
         while !rest.is_empty() {
             values.push(unpack_value(&mut rest).ok_or_else(|| StoreError::unreadable("a packed row"))?);
@@ -136,22 +171,35 @@ fn pack_value(value: &Value, onto: &mut Vec<u8>) {
         Value::Bool(Some(bool)) => onto.extend([BOOL, u8::from(*bool)]),
         Value::Int(Some(int)) => {
             onto.push(INT);
-            onto.extend(int.to_le_bytes());
+            // Zigzag: small numbers of either sign are short.
+            pack_number(((int << 1) ^ (int >> 63)).cast_unsigned(), onto);
         }
     }
 }
 
 fn pack_bytes(kind: u8, bytes: &[u8], onto: &mut Vec<u8>) {
     onto.push(kind);
-    onto.extend((bytes.len() as u32).to_le_bytes());
+    pack_number(bytes.len() as u64, onto);
     onto.extend(bytes);
+}
+
+/// Seven bits to a byte, the lowest first; the highest bit says that more follow.
+fn pack_number(mut number: u64, onto: &mut Vec<u8>) {
+    while number > 0x7f {
+        onto.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    onto.push(number as u8);
 }
 
 fn unpack_value(rest: &mut &[u8]) -> Option<Value> {
     let [kind] = *take(rest, 1)? else { return None };
     Some(match kind {
         NULL => Value::Text(None),
-        INT => Value::Int(Some(i64::from_le_bytes(take(rest, 8)?.try_into().ok()?))),
+        INT => {
+            let number = unpack_number(rest)?;
+            Value::Int(Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed()))
+        }
         BOOL => Value::Bool(Some(take(rest, 1)? == [1])),
         TEXT => Value::Text(Some(String::from_utf8(unpack_bytes(rest)?.to_vec()).ok()?)),
         BYTES => Value::Bytes(Some(unpack_bytes(rest)?.to_vec())),
@@ -160,8 +208,20 @@ fn unpack_value(rest: &mut &[u8]) -> Option<Value> {
 }
 
 fn unpack_bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = u32::from_le_bytes(take(rest, 4)?.try_into().ok()?);
-    take(rest, length as usize)
+    let length = unpack_number(rest)?;
+    take(rest, usize::try_from(length).ok()?)
+}
+
+fn unpack_number(rest: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..u64::BITS).step_by(7) {
+        let [byte] = *take(rest, 1)? else { return None };
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
@@ -181,12 +241,13 @@ mod tests {
     fn row() -> Row {
         let values = vec![
             Value::Int(Some(i64::MIN)),
+            Value::Int(Some(-300)),
             Value::Text(Some("a'b\u{1f600}".to_owned())),
             Value::Text(None),
             Value::Bool(Some(true)),
             Value::Bytes(Some(vec![0, 255])),
         ];
-        Row::Kept(Kept { columns: columns(&["id", "label", "note", "flag", "body"]), values })
+        Row::Kept(Kept { columns: columns(&["id", "less", "label", "note", "flag", "body"]), values })
     }
 
     #[test]
@@ -194,10 +255,32 @@ mod tests {
         let row = row();
         let kept = row.pack().unwrap().open(&row.columns()).unwrap();
         assert_eq!((kept.int("id").unwrap(), &*kept.text("label").unwrap()), (i64::MIN, "a'b\u{1f600}"));
+        assert_eq!(kept.int("less").unwrap(), -300);
         assert_eq!((kept.maybe_text("note").unwrap(), kept.maybe_int("note").unwrap()), (None, None));
         assert!(kept.bool("flag").unwrap() && kept.text("note").is_err());
         assert_eq!(kept.bytes("body").unwrap(), [0, 255]);
         assert!(kept.text("other").is_err() && kept.int("label").is_err());
+    }
+
+    #[test]
+    fn a_long_row_is_kept_in_less_room_and_reads_as_it_did() {
+        let columns = columns(&["text"]);
+        for text in [
+            "do not be rude. ".repeat(100),
+            (0..2_000).map(|place| char::from_u32(0x4e00 + place * 7).unwrap()).collect(),
+        ] {
+            let row = Row::Kept(Kept {
+                columns: Arc::clone(&columns),
+                values: vec![Value::Text(Some(text.clone()))],
+            });
+            let packed = row.pack().unwrap();
+            assert!(packed.bytes().len() <= text.len() + 4, "{}", packed.bytes().len());
+            assert_eq!(packed.open(&columns).unwrap().text("text").unwrap(), text);
+            for length in 0..packed.bytes().len() {
+                assert!(Packed::of(packed.bytes()[..length].into()).open(&columns).is_err(), "{length}");
+            }
+        }
+        assert!(Packed::of([PRESSED, 0xff, 0xff, 0xff, 0xff, 0x7f, 0].into()).open(&columns).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
@@ -29,6 +30,8 @@ pub(super) const WORDS: [(&str, &str); 5] = [
 
 /// Connections that read; each is a thread.
 const READERS: u32 = 4;
+/// Rows that a connection's thread may be ahead of whoever reads them: few would have the two wait for each other.
+const ROW_BUFFER: usize = 1_000;
 /// How long SQLite waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a statement waits for a connection.
@@ -52,6 +55,7 @@ pub(super) async fn open(path: &Path) -> std::result::Result<Db, OpenError> {
         // A published version that was acknowledged survives a power cut; writes here are rare.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        .row_buffer_size(ROW_BUFFER)
         .busy_timeout(BUSY_TIMEOUT);
     let pool = || {
         SqlitePoolOptions::new()
@@ -213,6 +217,19 @@ pub(super) async fn all<'e>(
 ) -> Result<Vec<Row>> {
     let rows = bind(sql, values).fetch_all(executor).await?;
     Ok(rows.into_iter().map(Row::Sqlite).collect())
+}
+
+pub(super) async fn each<'e>(
+    executor: impl SqliteExecutor<'e>,
+    sql: &'static str,
+    values: &[Value],
+    mut take: impl FnMut(Row) -> Result<()>,
+) -> Result<()> {
+    let mut rows = bind(sql, values).fetch(executor);
+    while let Some(row) = rows.try_next().await? {
+        take(Row::Sqlite(row))?;
+    }
+    Ok(())
 }
 
 pub(super) async fn maybe<'e>(

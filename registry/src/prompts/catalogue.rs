@@ -1,16 +1,16 @@
 //! Reading prompts: one by name or alias, or a page of a project's.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vocab::{LabelName, Page, PromptName};
+use vocab::{Page, PromptName};
 
-use super::names::search_pattern;
+use super::labels::Labels;
 use super::{Prompt, PromptFilter, PromptKind};
 use crate::assignment::Splits;
 use crate::db::{Result, Row, Tx, args};
 use crate::paging::Paging;
 use crate::projects::no_project;
+use crate::snapshot::search::Search;
 use crate::{Registry, StoreError};
 
 /// The longest text that is searched for, in bytes.
@@ -60,21 +60,42 @@ impl Registry {
             " FROM prompt p WHERE p.project = $1 AND p.name > $2 AND p.name >= $3 \
               AND ($4 IS NULL OR p.name < $4) \
               AND ($5 IS NULL OR EXISTS (SELECT 1 FROM prompt_tag t WHERE t.prompt_id = p.id AND t.tag = $5)) \
-              AND ($6 IS NULL OR p.search LIKE $6 ESCAPE '\\') AND (p.archived_us IS NOT NULL) = $7 \
-              ORDER BY p.name LIMIT $8"
+              AND (p.archived_us IS NOT NULL) = $6 ORDER BY p.name LIMIT $7"
         );
-        let text = filter.text.as_deref().filter(|text| !text.is_empty());
-        if text.is_some_and(|text| text.len() > SEARCH_BYTES) {
-            return Err(StoreError::invalid("q", format!("`q` is longer than {SEARCH_BYTES} bytes")));
+        if filter.text.as_deref().is_some_and(|text| !text.is_empty()) {
+            return self.search_prompts(project, filter, paging).await;
         }
         let after = paging.after()?.unwrap_or_default();
         let (from, to) = folder_range(filter.folder.as_deref());
         let tag = filter.tag.as_deref();
-        let pattern = text.map(search_pattern);
-        let values = args![project, after, from, to, tag, pattern, filter.archived, paging.rows()];
+        let values = args![project, after, from, to, tag, filter.archived, paging.rows()];
         let rows = self.db().all(LIST, values).await?;
         let prompts = rows.iter().map(read).collect::<Result<Vec<_>>>()?;
         Ok(paging.page(prompts, |prompt| prompt.name.to_string()))
+    }
+
+    /// The same for a filter with a text, from memory.
+    async fn search_prompts(
+        &self,
+        project: &str,
+        filter: &PromptFilter,
+        paging: &Paging,
+    ) -> Result<Page<Prompt>> {
+        if filter.text.as_deref().is_some_and(|text| text.len() > SEARCH_BYTES) {
+            return Err(StoreError::invalid("q", format!("`q` is longer than {SEARCH_BYTES} bytes")));
+        }
+        let (project, filter) = (project.to_owned(), filter.clone());
+        let after = paging.after()?.unwrap_or_default();
+        let search = Search { project, filter, after, limit: paging.rows() as usize };
+        let snapshot = Arc::clone(&self.snapshot());
+        // Not here: calls would wait for a look at a hundred thousand texts.
+        let found = tokio::task::spawn_blocking(move || snapshot.search(&search)).await;
+        let found = found.map_err(|died| StoreError::Unavailable(Box::new(died)))?;
+        let page = paging.page(found, |prompt| prompt.name.to_string());
+        Ok(Page {
+            data: page.data.iter().map(|prompt| (**prompt).clone()).collect(),
+            next_cursor: page.next_cursor,
+        })
     }
 
     async fn missing(&self, project: &str, name: &PromptName) -> Result<StoreError> {
@@ -122,7 +143,7 @@ pub(super) fn no_prompt(name: &PromptName) -> StoreError {
     StoreError::Missing(format!("there is no prompt `{name}`"))
 }
 
-fn read_labels(joined: Option<&str>) -> Result<BTreeMap<LabelName, u32>> {
+fn read_labels(joined: Option<&str>) -> Result<Labels> {
     let pairs = joined.unwrap_or_default().split(',').filter(|pair| !pair.is_empty());
     let read = |pair: &str| {
         let (label, version) = pair.split_once('=')?;

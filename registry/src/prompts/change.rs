@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use vocab::{Id, LabelName, PromptName, Time};
 
+use super::labels::Labels;
 use super::resolve::is_foreign;
 use super::{NewPrompt, Prompt, PromptChange, catalogue, names};
 use crate::audit::{self, Entry};
@@ -78,7 +79,7 @@ pub(super) async fn create(writing: &mut Writing, it: &Creation) -> Result<Promp
         description: new.description.clone(),
         tags: names::check_tags(&new.tags)?,
         aliases: new.aliases.clone(),
-        labels: BTreeMap::new(),
+        labels: Labels::default(),
         splits: BTreeMap::new(),
         latest: None,
         created_at: *now,

@@ -1,6 +1,7 @@
 //! Labels: named pointers to a version, moved by compare-and-set, with the history of every move.
 
 mod moving;
+mod pointing;
 
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use crate::db::{Result, Row, args};
 use crate::paging::Paging;
 use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
+
+pub use pointing::Labels;
 
 pub(crate) use moving::{Note, place, stale, standing};
 

@@ -138,16 +138,9 @@ pub(super) async fn release_all(tx: &mut Tx, prompt: &Prompt) -> Result<()> {
 }
 
 /// What a search for text looks at, in lower case.
-pub(super) fn search_text(prompt: &Prompt) -> String {
+pub(crate) fn search_text(prompt: &Prompt) -> String {
     let aliases = prompt.aliases.iter().map(|alias| &*alias.id);
     let parts = [prompt.name.as_str(), &prompt.description].into_iter();
     let parts = parts.chain(prompt.tags.iter().map(String::as_str)).chain(aliases);
     parts.collect::<Vec<_>>().join("\n").to_lowercase()
-}
-
-/// A `LIKE` pattern that finds `text` anywhere, in the form [`search_text`] writes.
-pub(super) fn search_pattern(text: &str) -> String {
-    let folded = text.to_lowercase();
-    let escaped = folded.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
 }

@@ -60,9 +60,9 @@ pub struct StoredVersion {
 #[derive(Debug)]
 pub struct Version {
     /// What is stored; its fields are reached through the version itself.
-    pub stored: StoredVersion,
+    pub stored: Box<StoredVersion>,
     /// The texts, compiled.
-    pub template: Template,
+    pub template: Box<Template>,
     floats: Box<[(Float, u32)]>,
     /// How large it is as JSON, with what it includes.
     pub(crate) bytes: usize,
@@ -82,6 +82,8 @@ impl Version {
         let template = Template::including(&stored.content, &settled)?;
         let floats = standing.versions().map(|(float, version)| (float.clone(), version)).collect();
         let bytes = to_json(&(&stored.content, &settled)).map_or(usize::MAX, |json| json.len());
+        // Boxed: where a version is known by a weak pointer, its own few bytes stay when it is forgotten.
+        let (stored, template) = (Box::new(stored), Box::new(template));
         Ok(Self { stored, template, floats, bytes, used: AtomicBool::new(false) })
     }
 

@@ -14,6 +14,7 @@ use crate::db::{Columns, Db, Packed, Result, Row, Tx, args};
 use crate::projects::PROJECTS;
 use crate::prompts::Prompt;
 use crate::prompts::catalogue;
+use crate::prompts::names::search_text;
 use crate::prompts::versions;
 use crate::{keys, tokens};
 
@@ -33,16 +34,24 @@ const PROMPTS: &str = concat!(
     catalogue::columns!(),
     " FROM prompt p WHERE (p.revision, p.id) > ($1, $2) ORDER BY p.revision, p.id LIMIT $3"
 );
-/// Everything that labels serve of the prompts of one page, each version once.
-const SERVED: &str = concat!(
-    "SELECT v.prompt_id, ",
-    versions::columns!(),
-    " FROM (SELECT l.prompt_id, l.version FROM prompt p JOIN label l ON l.prompt_id = p.id \
-            WHERE (p.revision, p.id) >= ($1, $2) AND (p.revision, p.id) <= ($3, $4) \
-            UNION SELECT s.prompt_id, s.version FROM prompt p JOIN label_split_version s ON s.prompt_id = p.id \
-            WHERE (p.revision, p.id) >= ($1, $2) AND (p.revision, p.id) <= ($3, $4)) t \
-      JOIN version v ON v.prompt_id = t.prompt_id AND v.number = t.version LIMIT $5"
-);
+/// The versions that a table of labels points at, of the prompts of one page, each once.
+macro_rules! served_by {
+    ($labels:literal) => {
+        concat!(
+            "SELECT v.prompt_id, ",
+            versions::columns!(),
+            " FROM prompt p JOIN ",
+            $labels,
+            " l ON l.prompt_id = p.id JOIN version v ON v.prompt_id = l.prompt_id AND v.number = l.version \
+              WHERE (p.revision, p.id) >= ($1, $2) AND (p.revision, p.id) <= ($3, $4) \
+              AND NOT EXISTS (SELECT 1 FROM ",
+            $labels,
+            " o WHERE o.prompt_id = l.prompt_id AND o.version = l.version AND o.label < l.label) LIMIT $5"
+        )
+    };
+}
+/// Everything that the prompts of one page serve.
+const SERVED: [&str; 2] = [served_by!("label"), served_by!("label_split_version")];
 /// One of them.
 const ONE_SERVED: &str = concat!(
     "SELECT v.prompt_id, ",
@@ -156,8 +165,10 @@ impl Loading<'_> {
         versions: &mut Versions,
     ) -> Result<()> {
         let range = args![first.revision, &*first.id, last.revision, &*last.id, PAGE_VERSIONS];
-        let rows = tx.all(SERVED, range).await?;
-        rows.iter().try_for_each(|row| self.add_version(row, versions))
+        for sql in SERVED {
+            tx.each(sql, range, |row| self.add_version(&row, versions)).await?;
+        }
+        Ok(())
     }
 
     /// Those versions of a few changed prompts that were not in memory yet.
@@ -318,7 +329,12 @@ fn put_prompt(next: &mut Snapshot, prompt: Prompt, versions: &Versions) {
         read.or_else(|| had?.served(number)).cloned()
     };
     let served = served_numbers(&prompt).into_iter().filter_map(find).collect();
-    let entry = Arc::new(Entry { prompt: Arc::new(prompt), served });
+    let project = next.projects.get_key_value(&prompt.project).map(|(name, _)| Arc::clone(name));
+    let project = project.unwrap_or_else(|| Arc::clone(&prompt.project));
+    // One text for the project's name in all of its prompts.
+    let prompt = Arc::new(Prompt { project, ..prompt });
+    let search = search_text(&prompt).into();
+    let entry = Arc::new(Entry { prompt, served, search });
     let prompt = &entry.prompt;
     let names = next.projects.entry(Arc::clone(&prompt.project)).or_insert_with(Shards::new);
     if let Some(old) = next.prompts.insert(prompt.id, Arc::clone(&entry)) {
@@ -329,8 +345,9 @@ fn put_prompt(next: &mut Snapshot, prompt: Prompt, versions: &Versions) {
             }
         }
     }
-    for name in answers_to(prompt) {
-        names.insert(name.into(), Arc::clone(&entry));
+    names.insert(prompt.name.shared(), Arc::clone(&entry));
+    for alias in &prompt.aliases {
+        names.insert(alias.id.as_str().into(), Arc::clone(&entry));
     }
 }
 

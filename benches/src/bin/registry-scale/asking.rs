@@ -4,6 +4,7 @@ use registry::{LabelChange, NewVersion, Paging, PromptFilter, Registry, Role, Wh
 use vocab::{Clock, Limit};
 
 use crate::filling::{Many, name};
+use crate::memory;
 
 const PROJECT: &str = "default";
 /// Prompts that are called again and again.
@@ -43,7 +44,8 @@ async fn resolve(
         registry.resolve(PROJECT, reference).await?;
     }
     let took_us = (clock.now().micros() - before.micros()) as f64;
-    println!("{what}: {:.2} µs on average of {}", took_us / references.len() as f64, references.len());
+    let (each_us, memory) = (took_us / references.len() as f64, memory("VmRSS:")?);
+    println!("{what}: {each_us:.2} µs on average of {}, then {memory} MiB", references.len());
     Ok(())
 }
 

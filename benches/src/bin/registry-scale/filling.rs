@@ -29,6 +29,9 @@ const LABEL: &str = "INSERT INTO label (prompt_id, label, version, moved_by, mov
                      VALUES ($1, 'production', $2, 'ann', 0)";
 const REVISION: &str = "UPDATE revision SET number = $1 WHERE id = 1";
 
+/// Enough that a text repeats itself about as much as people do.
+const WORDS: &str = "about account accept after agree allow always amount answer any apology apply ask available balance because before bill brief calm cancel card carrier change check clear client code colour complaint confirm contact context copy correct cost country credit currency customer date deliver delay detail device discount document double email ending error exact exchange explain fail fault feature fee final first follow formal friendly gift greet guess help holiday honest hour identity invoice item keep kind language late lead legal limit link list locale loss manager manual mention message method missing month name never note notice number offer once order owner package page partial party pay phone photo polite policy price privacy problem product promise proof question quote reason receipt refund region reply report request return review rule sale schedule seller sentence serial service ship sign size speak status stock store street subscription support tax team term thank ticket time tone total track transfer trust update upset user value verify visit voucher wait warranty week whole window word write wrong year";
+
 /// Runs one statement with its values on either engine.
 macro_rules! run {
     ($connection:expr, $sql:expr, $($value:expr),*) => {
@@ -80,7 +83,7 @@ impl Many {
     }
 
     fn content(&self, prompt: u32, version: u32) -> serde_json::Value {
-        let words = ["refund", "order", "invoice", "friendly", "answer", "customer", "policy", "shipping"];
+        let words: Vec<&str> = WORDS.split(' ').collect();
         let mut text = format!("You answer {{{{customer}}}} in case {prompt}, as of version {version}.");
         let mut place = (prompt as usize).wrapping_mul(31) + version as usize;
         while text.len() < self.bytes {

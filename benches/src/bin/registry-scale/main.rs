@@ -57,7 +57,7 @@ async fn open(url: &str, copy: Option<&Path>, clock: &Clock) -> anyhow::Result<R
 }
 
 /// Memory of this process in MiB, by its name in Linux's `status`.
-fn memory(name: &str) -> anyhow::Result<u64> {
+pub(crate) fn memory(name: &str) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status").context("only Linux tells memory this way")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
     let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;

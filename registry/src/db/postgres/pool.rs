@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Postgres};
@@ -169,6 +170,24 @@ impl Transaction {
     pub(in crate::db) async fn all(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>> {
         let rows = all(&mut self.lease.connection, sql, values).await;
         self.noting(rows)
+    }
+
+    pub(in crate::db) async fn each(
+        &mut self,
+        sql: &'static str,
+        values: &[Value],
+        mut take: impl FnMut(Row) -> Result<()>,
+    ) -> Result<()> {
+        let mut rows = bind(sql, values).fetch(&mut self.lease.connection);
+        let taking = async {
+            while let Some(row) = rows.try_next().await? {
+                take(Row::Postgres(row))?;
+            }
+            Ok(())
+        };
+        let taken = timeout(ANSWER_TIME, taking).await;
+        drop(rows);
+        self.noting(taken.unwrap_or_else(|_| Err(Silence::Answer(ANSWER_TIME).into())))
     }
 
     pub(in crate::db) async fn maybe(&mut self, sql: &'static str, values: &[Value]) -> Result<Option<Row>> {
