@@ -9,7 +9,7 @@ use crate::prompts::Prompt;
 use crate::prompts::versions::Version;
 
 /// The most that is kept.
-const LIMIT_BYTES: usize = 32 << 20;
+const LIMIT_BYTES: usize = 16 << 20;
 /// What a compiled version takes in memory, measured: its content and what it includes, as JSON, so many times over, and
 /// this.
 const CONTENT_COPIES: usize = 3;

@@ -22,11 +22,8 @@ pub fn digest(value: &Value) -> String {
 
 /// Bytes as lower-case hex digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        push(&mut out, format_args!("{byte:02x}"));
-    }
-    out
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 fn write_value(value: &Value, out: &mut String) {
@@ -65,20 +62,31 @@ fn separate(index: usize, out: &mut String) {
 
 fn write_text(text: &str, out: &mut String) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            c if c < ' ' => push(out, format_args!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
+    let mut rest = text;
+    // Most of a text is copied as it is.
+    while let Some((plain, escaped, after)) = split_at_escaped(rest) {
+        out.push_str(plain);
+        match escaped {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            8 => out.push_str("\\b"),
+            b'\t' => out.push_str("\\t"),
+            b'\n' => out.push_str("\\n"),
+            12 => out.push_str("\\f"),
+            b'\r' => out.push_str("\\r"),
+            control => push(out, format_args!("\\u{control:04x}")),
         }
+        rest = after;
     }
+    out.push_str(rest);
     out.push('"');
+}
+
+/// The text before the first character that must be escaped, that character, and the text behind it.
+fn split_at_escaped(text: &str) -> Option<(&str, u8, &str)> {
+    let place = text.bytes().position(|byte| byte < b' ' || byte == b'"' || byte == b'\\')?;
+    let (plain, rest) = text.split_at(place);
+    Some((plain, *rest.as_bytes().first()?, rest.get(1..)?))
 }
 
 /// ECMAScript's `Number::toString`: the fewest digits that read back as the same double, laid out by size.

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what a call through the gateway costs.
 
 mod records;
+mod registry;
 
 use std::process::Command;
 
@@ -9,7 +10,7 @@ use anyhow::{bail, ensure};
 use crate::clickhouse::Engine;
 use crate::workspace::Workspace;
 
-/// Runs `overhead`, `micro`, `records` or `records-clickhouse`, with the words after it.
+/// Runs `overhead`, `micro`, `records`, `records-clickhouse` or `registry`, with the words after it.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()> {
     let (which, rest) = words.split_first().map_or(("", words), |(which, rest)| (which.as_str(), rest));
     match which {
@@ -17,8 +18,9 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> anyhow::Result<()>
         "micro" => micro(workspace, rest),
         "records" => records::run(workspace, rest),
         "records-clickhouse" => records_clickhouse(workspace, rest),
+        "registry" => registry::run(workspace, rest),
         _ => bail!(
-            "say which: `bench overhead` (beside nginx and others), `bench micro [filter]` (single steps), `bench records` (what recording costs), or `bench records-clickhouse` (how long questions take over ten million calls)"
+            "say which: `bench overhead` (beside nginx and others), `bench micro [filter]` (single steps), `bench records` (what recording costs), `bench records-clickhouse` (how long questions take over ten million calls), or `bench registry` (a hundred thousand prompts)"
         ),
     }
 }

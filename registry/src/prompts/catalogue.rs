@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vocab::{Page, PromptName};
 
 use super::labels::Labels;
+use super::names::check_text;
 use super::{Prompt, PromptFilter, PromptKind};
 use crate::assignment::Splits;
 use crate::db::{Result, Row, Tx, args};
@@ -81,9 +82,7 @@ impl Registry {
         filter: &PromptFilter,
         paging: &Paging,
     ) -> Result<Page<Prompt>> {
-        if filter.text.as_deref().is_some_and(|text| text.len() > SEARCH_BYTES) {
-            return Err(StoreError::invalid("q", format!("`q` is longer than {SEARCH_BYTES} bytes")));
-        }
+        check_text("q", filter.text.as_deref().unwrap_or_default(), SEARCH_BYTES)?;
         let (project, filter) = (project.to_owned(), filter.clone());
         let after = paging.after()?.unwrap_or_default();
         let search = Search { project, filter, after, limit: paging.rows() as usize };

@@ -1,5 +1,7 @@
 //! Questions put to the registry, and how long each took.
 
+use std::time::Duration;
+
 use registry::{LabelChange, NewVersion, Paging, PromptFilter, Registry, Role, Who};
 use vocab::{Clock, Limit};
 
@@ -86,6 +88,33 @@ async fn moves(registry: &Registry, many: &Many, tries: usize, clock: &Clock) ->
     }
     print("move a label, until it serves", "1 moved", moved);
     print("publish a version, until it serves", "1 made", published);
+    Ok(())
+}
+
+/// A label moved on one node until another serves it.
+pub(crate) async fn reach(
+    one: &Registry,
+    other: &Registry,
+    tries: usize,
+    clock: &Clock,
+) -> anyhow::Result<()> {
+    let who = Who::new(Role::Admin, "bench");
+    let watching = other.clone();
+    let watch = tokio::spawn(async move { watching.watch().await });
+    let (prompt, reference) = (name(0).parse()?, name(0).parse()?);
+    let mut times = Vec::new();
+    for place in 0..tries as u32 {
+        let version = 3 + place % 2;
+        let change = LabelChange::of("production".parse()?).onto(version);
+        let before = clock.now();
+        one.move_label(PROJECT, &prompt, change, &who).await?;
+        while other.resolve(PROJECT, &reference).await?.version.number != version {
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+        times.push(clock.now().micros() - before.micros());
+    }
+    watch.abort();
+    print("move a label, until another node serves it", "1 moved", times);
     Ok(())
 }
 
