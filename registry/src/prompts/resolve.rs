@@ -114,7 +114,7 @@ impl Registry {
             Selector::SemVer(_) | Selector::Digest(_) | Selector::Label(_) | Selector::Latest => None,
         };
         let stored = match (known, served) {
-            (Some(outdated), _) => outdated.stored.clone(),
+            (Some(outdated), _) => StoredVersion::clone(&outdated.stored),
             (None, Some(served)) => served.read().map_err(|error| unreadable(&prompt, &error))?,
             (None, None) => self.find_stored(&prompt, &selector).await?,
         };
