@@ -19,7 +19,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration { number: 1, name: "0001_registry", sql: include_str!("../../migrations/0001_registry.sql") },
     Migration { number: 2, name: "0002_alerts", sql: include_str!("../../migrations/0002_alerts.sql") },
     Migration { number: 3, name: "0003_views", sql: include_str!("../../migrations/0003_views.sql") },
@@ -28,6 +28,7 @@ const MIGRATIONS: [Migration; 8] = [
     Migration { number: 6, name: "0006_content", sql: include_str!("../../migrations/0006_content.sql") },
     Migration { number: 7, name: "0007_snippets", sql: include_str!("../../migrations/0007_snippets.sql") },
     Migration { number: 8, name: "0008_releases", sql: include_str!("../../migrations/0008_releases.sql") },
+    Migration { number: 9, name: "0009_search", sql: include_str!("../../migrations/0009_search.sql") },
 ];
 
 /// A migration that a database has.

@@ -87,9 +87,9 @@ pub(super) async fn create(writing: &mut Writing, it: &Creation) -> Result<Promp
         archived_at: None,
         revision: writing.revision,
     };
-    let sql = "INSERT INTO prompt (id, project, name, kind, description, tags, aliases, search, latest,
+    let sql = "INSERT INTO prompt (id, project, name, kind, description, tags, aliases, latest,
                                    created_us, updated_us, archived_us, revision)
-               VALUES ($1, $2, $3, $4, '', '[]', '[]', '', 0, $5, $5, $6, $7)
+               VALUES ($1, $2, $3, $4, '', '[]', '[]', 0, $5, $5, $6, $7)
                ON CONFLICT (project, name) DO NOTHING";
     let id = prompt.id.to_string();
     let name = prompt.name.as_str();
@@ -229,20 +229,19 @@ async fn describe(tx: &mut Tx, prompt: &Prompt) -> Result<()> {
     for alias in &claimed {
         names::claim(tx, prompt, alias).await?;
     }
-    let sql = "UPDATE prompt SET name = $2, description = $3, tags = $4, aliases = $5, search = $6,
-                                 updated_us = $7, archived_us = $8, revision = $9
+    let sql = "UPDATE prompt SET name = $2, description = $3, tags = $4, aliases = $5, updated_us = $6,
+                                 archived_us = $7, revision = $8
                WHERE id = $1";
     let id = prompt.id.to_string();
     let (tags, aliases) = (to_json(&prompt.tags)?, to_json(&prompt.aliases)?);
     let archived_us = prompt.archived_at.map(Time::micros);
-    let (search, updated_us) = (names::search_text(prompt), prompt.updated_at.micros());
+    let updated_us = prompt.updated_at.micros();
     let values = args![
         &*id,
         prompt.name.as_str(),
         &*prompt.description,
         tags,
         aliases,
-        search,
         updated_us,
         archived_us,
         prompt.revision

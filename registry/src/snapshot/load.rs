@@ -18,8 +18,8 @@ use crate::prompts::names::search_text;
 use crate::prompts::versions;
 use crate::{keys, tokens};
 
-/// Rows read at once.
-const PAGE: i64 = 1_000;
+/// Rows read at once. PostgreSQL may look through all labels for a page: a few dozen pages, not hundreds.
+const PAGE: i64 = 4_000;
 /// The most versions that the prompts of one page can have in memory.
 const PAGE_VERSIONS: i64 = 1_000_000;
 /// How many versions are held to their digests before the snapshot serves: all of a small registry. The others are when
@@ -34,19 +34,16 @@ const PROMPTS: &str = concat!(
     catalogue::columns!(),
     " FROM prompt p WHERE (p.revision, p.id) > ($1, $2) ORDER BY p.revision, p.id LIMIT $3"
 );
-/// The versions that a table of labels points at, of the prompts of one page, each once.
+/// The versions that a table of labels points at, of the prompts of one page; once for each label. The page comes first
+/// and by itself, so that PostgreSQL knows how short it is.
 macro_rules! served_by {
     ($labels:literal) => {
         concat!(
             "SELECT v.prompt_id, ",
             versions::columns!(),
-            " FROM prompt p JOIN ",
+            " FROM (SELECT id FROM prompt WHERE (revision, id) > ($1, $2) ORDER BY revision, id LIMIT $3) p JOIN ",
             $labels,
-            " l ON l.prompt_id = p.id JOIN version v ON v.prompt_id = l.prompt_id AND v.number = l.version \
-              WHERE (p.revision, p.id) >= ($1, $2) AND (p.revision, p.id) <= ($3, $4) \
-              AND NOT EXISTS (SELECT 1 FROM ",
-            $labels,
-            " o WHERE o.prompt_id = l.prompt_id AND o.version = l.version AND o.label < l.label) LIMIT $5"
+            " l ON l.prompt_id = p.id JOIN version v ON v.prompt_id = l.prompt_id AND v.number = l.version LIMIT $4"
         )
     };
 }
@@ -136,37 +133,44 @@ impl Loading<'_> {
     async fn load_prompts(&mut self, tx: &mut Tx) -> Result<()> {
         let mut after = Place::after(self.from);
         loop {
-            let rows = tx.all(PROMPTS, args![after.revision, &*after.id, PAGE]).await?;
-            self.note(Kind::Prompt, &rows)?;
-            let prompts = rows.iter().map(catalogue::read).collect::<Result<Vec<_>>>()?;
-            let (Some(first), Some(last)) = (prompts.first(), prompts.last()) else { return Ok(()) };
+            let prompts = self.read_prompts(tx, &after).await?;
+            let Some(last) = prompts.last().map(Place::of) else { return Ok(()) };
             let mut versions = Versions::default();
             if self.from < 0 {
-                self.read_page(tx, &Place::of(first), &Place::of(last), &mut versions).await?;
+                self.read_page(tx, &after, &mut versions).await?;
             } else {
                 self.read_missing(tx, &prompts, &mut versions).await?;
             }
-            after = Place::of(last);
+            after = last;
+            let is_last = is_last(&prompts);
             for prompt in prompts {
                 put_prompt(&mut self.next, prompt, &versions);
             }
-            if is_last(&rows) {
+            if is_last {
                 return Ok(());
             }
         }
     }
 
+    async fn read_prompts(&mut self, tx: &mut Tx, after: &Place) -> Result<Vec<Prompt>> {
+        let (mut prompts, mut columns) = (Vec::new(), None);
+        let page = args![after.revision, &*after.id, PAGE];
+        let take = |row: Row| {
+            if let Some(scribe) = &mut self.scribe {
+                scribe.note(Kind::Prompt, columns.get_or_insert_with(|| row.columns()), &row.pack()?);
+            }
+            prompts.push(catalogue::read(&row)?);
+            Ok(())
+        };
+        tx.each(PROMPTS, page, take).await?;
+        Ok(prompts)
+    }
+
     /// All versions in memory of the prompts of one page, for the first load.
-    async fn read_page(
-        &mut self,
-        tx: &mut Tx,
-        first: &Place,
-        last: &Place,
-        versions: &mut Versions,
-    ) -> Result<()> {
-        let range = args![first.revision, &*first.id, last.revision, &*last.id, PAGE_VERSIONS];
+    async fn read_page(&mut self, tx: &mut Tx, after: &Place, versions: &mut Versions) -> Result<()> {
         for sql in SERVED {
-            tx.each(sql, range, |row| self.add_version(&row, versions)).await?;
+            let page = args![after.revision, &*after.id, PAGE, PAGE_VERSIONS];
+            tx.each(sql, page, |row| self.add_version(&row, versions)).await?;
         }
         Ok(())
     }
@@ -187,6 +191,10 @@ impl Loading<'_> {
     }
 
     fn add_version(&mut self, row: &Row, versions: &mut Versions) -> Result<()> {
+        let (prompt, number) = (row.parsed("prompt_id")?, row.number("number")?);
+        if versions.by_number.contains_key(&(prompt, number)) {
+            return Ok(());
+        }
         // Later on, one damaged version must not keep the others from being taken in.
         if self.known.revision < 0 && self.checked < CHECKED {
             self.checked += 1;
@@ -196,7 +204,7 @@ impl Loading<'_> {
         if let Some(scribe) = &mut self.scribe {
             scribe.note(Kind::Version, served.columns(), served.row());
         }
-        versions.add(self.known, row.parsed("prompt_id")?, served);
+        versions.add(self.known, prompt, served);
         Ok(())
     }
 
@@ -356,7 +364,7 @@ fn answers_to(prompt: &Prompt) -> impl Iterator<Item = &str> {
 }
 
 /// Whether no page follows: one less question in the common case of few changes.
-const fn is_last(rows: &[Row]) -> bool {
+const fn is_last<T>(rows: &[T]) -> bool {
     rows.len() < PAGE as usize
 }
 

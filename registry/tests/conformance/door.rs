@@ -113,7 +113,9 @@ impl<'a> Stage<'a> {
     async fn is_untouched(&self) -> bool {
         let found = self.it.registry.get_prompt(PROJECT, &name(&self.prompt)).await.unwrap();
         let splits = usize::from(self.way == Way::Step);
-        found.labels[&label(self.label)] == 1 && found.latest == Some(2) && found.splits.len() == splits
+        found.labels.get(&label(self.label)) == Some(&1)
+            && found.latest == Some(2)
+            && found.splits.len() == splits
     }
 }
 

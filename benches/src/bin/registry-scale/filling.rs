@@ -16,10 +16,9 @@ pub(crate) struct Many {
     pub(crate) bytes: usize,
 }
 
-const PROMPT: &str =
-    "INSERT INTO prompt (id, project, name, kind, description, tags, aliases, search, latest,
+const PROMPT: &str = "INSERT INTO prompt (id, project, name, kind, description, tags, aliases, latest,
                                          created_us, updated_us, archived_us, revision)
-                      VALUES ($1, 'default', $2, 'chat', $3, '[]', '[]', $4, $5, 0, 0, NULL, $6)";
+                      VALUES ($1, 'default', $2, 'chat', $3, '[]', '[]', $4, 0, 0, NULL, $5)";
 const NAME: &str = "INSERT INTO prompt_name (project, name, prompt_id) VALUES ('default', $2, $1)";
 const VERSION: &str =
     "INSERT INTO version (prompt_id, number, digest, major, minor, patch, impact, impact_reasons, parent, author,
@@ -49,9 +48,8 @@ macro_rules! fill {
             let id = Id::<vocab::id::Prompt>::new(&clock).to_string();
             let (name, revision) = (name(number), i64::from(number) + 1);
             let description = format!("What support says in case {number}.");
-            let search = format!("{name}\n{}", description.to_lowercase());
             let latest = i64::from($many.versions);
-            run!(connection, PROMPT, &id, &name, &description, &search, latest, revision);
+            run!(connection, PROMPT, &id, &name, &description, latest, revision);
             run!(connection, NAME, &id, &name);
             for version in 1..=$many.versions {
                 let content = $many.content(number, version);

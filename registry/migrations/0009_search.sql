@@ -1,0 +1,2 @@
+-- Prompts are searched in memory.
+ALTER TABLE prompt DROP COLUMN search;
