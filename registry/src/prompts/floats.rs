@@ -103,6 +103,7 @@ pub(crate) struct Reached {
 
 /// Who serves what a label points at, however deep it is included; also where a ramp or an experiment serves it.
 pub(crate) async fn reached(tx: &mut Tx, float: &Float) -> Result<Vec<Reached>> {
+    // CROSS JOIN keeps SQLite to this order: it would look through all labels and prompts for the few that are reached.
     const REACHED: &str = "WITH RECURSIVE reached (prompt_id, version) AS (
             SELECT i.prompt_id, i.version FROM version_include i WHERE i.snippet_id = $1 AND i.label = $2
             UNION
@@ -112,10 +113,11 @@ pub(crate) async fn reached(tx: &mut Tx, float: &Float) -> Result<Vec<Reached>> 
          )
          SELECT p.id, p.name, s.label, s.version
          FROM (SELECT l.prompt_id, l.label, l.version
-               FROM reached r JOIN label l ON l.prompt_id = r.prompt_id AND l.version = r.version
+               FROM reached r CROSS JOIN label l WHERE l.prompt_id = r.prompt_id AND l.version = r.version
                UNION SELECT t.prompt_id, t.label, t.version
-               FROM reached r JOIN label_split_version t ON t.prompt_id = r.prompt_id AND t.version = r.version) s
-         JOIN prompt p ON p.id = s.prompt_id
+               FROM reached r CROSS JOIN label_split_version t
+               WHERE t.prompt_id = r.prompt_id AND t.version = r.version) s
+         CROSS JOIN prompt p WHERE p.id = s.prompt_id
          ORDER BY p.name, s.label LIMIT $3";
     let rows = tx.all(REACHED, args![float.prompt.to_string(), float.label.as_str(), TRIED]).await?;
     let read = |row: &Row| {
