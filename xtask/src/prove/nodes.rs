@@ -109,6 +109,9 @@ impl Nodes<'_> {
         let mut changes = Vec::new();
         for _ in 0..ROUNDS {
             let to = |version: u32| json!({ "version": version });
+            // What a rollback goes back to is version 1, in every round.
+            self.manage("PUT", "/labels/production", &to(1))?;
+            std::thread::sleep(LOOK);
             changes.push(self.change("label moved", 2, ("PUT", "/labels/production"), &to(2))?);
             changes.push(self.change("rollback", 1, ("POST", "/labels/production/rollback"), &json!({}))?);
 
