@@ -23,7 +23,7 @@ use crate::body::{Body, BodyError, Edit};
 use crate::chat::Message;
 use crate::naming;
 
-pub use settings::is_parameter;
+pub use settings::{is_parameter, overridden};
 
 /// One entry of a rendered prompt.
 #[derive(Clone, Debug, PartialEq)]

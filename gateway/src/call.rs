@@ -8,6 +8,7 @@ pub mod admission;
 pub mod authenticate;
 pub mod commit;
 pub mod entry;
+pub mod fallback;
 pub mod intake;
 pub mod parts;
 pub mod passthrough;
@@ -29,6 +30,7 @@ use crate::refusal::Refusal;
 use crate::routing::plan::{Next, Plan};
 use admission::Announces as _;
 use entry::Entry;
+use fallback::Fallbacks;
 use relay::Body;
 use reply::Reply;
 
@@ -60,8 +62,9 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
     let units = parts::units(entry.record(), &request.extras);
     let found = prompt::find(app, &caller, &request, &units).await?; //                  404: name -> version
     entry.prompt(found.as_ref());
-    let mut outbound = prompt::merge(&caller, &request, found)?; //                      400, 403, 422: version -> edits
+    let mut outbound = prompt::merge(&caller, &request, found.as_ref())?; //             400, 403, 422: version -> edits
     let route = prompt::target(app, &caller, outbound.model())?; //                      403, 404: model -> provider
+    let mut fallbacks = Fallbacks::of(found.as_ref(), &request, outbound.model());
 
     let mut plan = Plan::new(route);
     loop {
@@ -77,7 +80,13 @@ async fn answer(app: &App, head: &Parts, body: Incoming, entry: &mut Entry) -> R
                 let took = entry.failed(attempt, &failure);
                 match plan.failed(&failure, took, entry.time_left()) {
                     Next::Try { wait } => entry.rest(wait).await,
-                    Next::Stop => return Ok(Reply::failed(failure, permit)), //           400-429 relayed, 502, 504
+                    Next::Stop => {
+                        let why = (&*failure, entry.time_left());
+                        let Some(next) = fallbacks.next((app, &caller), &request, why) else {
+                            return Ok(Reply::failed(failure, permit)); //                400-429 relayed, 502, 504
+                        };
+                        (outbound, plan) = next;
+                    }
                 }
             }
         }

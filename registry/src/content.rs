@@ -3,6 +3,7 @@
 //! How it is read from JSON, and refused, is in `content/read.rs`; whether its templates hold is for
 //! [`crate::template::Template::compile`].
 
+mod fallback;
 mod included;
 mod read;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use fallback::Fallback;
 pub(crate) use included::Standing;
 pub use included::{DEPTH, Float, Floating, Included, Snippet};
 
@@ -38,7 +40,7 @@ pub struct Content {
     pub model: Option<String>,
     /// Models to try when the first one fails, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub fallbacks: Vec<String>,
+    pub fallbacks: Vec<Fallback>,
     /// Request parameters by their OpenAI names.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub parameters: Map<String, Value>,

@@ -13,7 +13,7 @@ mod tests;
 mod text;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use vocab::Impact;
 
 use crate::content::Content;
@@ -44,7 +44,8 @@ pub struct Diff {
     pub tools: Vec<NamedDiff>,
     /// The response format, when it differs.
     pub response_format: Option<NamedDiff>,
-    /// What else differs: `engine`, `model`, `fallbacks`, `tool_choice`, `locked`.
+    /// What else differs: `engine`, `model`, `fallbacks`, `tool_choice`, `locked`, and beside the content `examples` and
+    /// `metadata`.
     pub settings: Vec<NamedDiff>,
     /// What the two cost to send.
     pub tokens: TokenDiff,
@@ -143,6 +144,8 @@ pub struct TokenDiff {
 pub struct Side<'a> {
     /// The content.
     pub content: &'a Content,
+    /// What stands beside it by name: `examples` and `metadata`, unless they are empty.
+    pub beside: &'a Map<String, Value>,
     /// What callers can put into it; none when its templates do not hold.
     pub interface: Option<&'a Interface>,
 }
@@ -151,12 +154,15 @@ impl Diff {
     /// Compares a content with the one before it, or with nothing.
     pub fn between(from: Option<Side<'_>>, to: Side<'_>) -> Self {
         let mut effort = Effort::default();
-        let nothing = Content::empty(to.content.is_text());
+        let (nothing, none) = (Content::empty(to.content.is_text()), Map::new());
         let before = from.map_or(&nothing, |from| from.content);
+        let beside = from.map_or(&none, |from| from.beside);
         let assessment = from.and_then(|from| {
-            Some(Assessment::between((from.content, from.interface?), (to.content, to.interface?)))
+            let assessment =
+                Assessment::between((from.content, from.interface?), (to.content, to.interface?));
+            Some(assessment.beside(from.beside, to.beside))
         });
-        let same = from.is_some() && before == to.content;
+        let same = from.is_some() && before == to.content && beside == to.beside;
         let (impact, reasons) = assessment.filter(|_| !same).map(|it| (it.impact, it.reasons)).unzip();
         Self {
             same,
@@ -167,7 +173,7 @@ impl Diff {
             parameters: named::parameters(before, to.content, &mut effort),
             tools: named::tools(before, to.content, &mut effort),
             response_format: named::response_format(before, to.content, &mut effort),
-            settings: named::settings(before, to.content, &mut effort),
+            settings: named::settings((before, beside), (to.content, to.beside), &mut effort),
             tokens: TokenDiff::between(before, to.content),
         }
     }

@@ -102,7 +102,7 @@ macro_rules! conformance {
                 an_expected_parent_that_lost_names_the_winner,
                 an_author_raises_an_impact_but_never_lowers_it,
                 a_prompt_stays_chat_or_text,
-                what_is_not_built_yet_is_refused_by_its_field,
+                fallbacks_come_back_and_wrong_ones_are_refused_by_their_field,
                 a_template_that_does_not_compile_is_refused_with_its_place,
                 a_refused_version_leaves_no_prompt_behind,
                 all_that_was_given_comes_back,
@@ -132,6 +132,7 @@ macro_rules! conformance {
                 a_label_is_not_moved_to_what_its_includers_cannot_hold,
                 what_floats_goes_so_deep_and_no_deeper,
                 users_by_label_are_listed_with_what_they_get,
+                what_is_included_grows_so_large_and_no_larger,
             }
             drafts {
                 a_draft_comes_back_as_it_was_kept,

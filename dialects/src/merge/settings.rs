@@ -1,8 +1,8 @@
 //! What a version stores beside its messages: parameters, tools, tool choice and response format. The caller's own
 //! value wins unless it is locked; what the caller does not set goes where the endpoint keeps it.
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::places::{Place, is_token_limit, place, spellings, token_limit};
 use super::{Contribution, MergeError, json, path, tools};
@@ -30,6 +30,17 @@ const NOT_PARAMETERS: [&str; 14] = [
 /// Whether a version may store `name` among its parameters; what may not be is left out when merging.
 pub fn is_parameter(name: &str) -> bool {
     !NOT_PARAMETERS.contains(&name)
+}
+
+/// Stored parameters with others in place of those that mean the same; null takes one away.
+pub fn overridden(stored: &Map<String, Value>, by: &Map<String, Value>) -> Map<String, Value> {
+    let is_limited = by.keys().any(|name| is_token_limit(name));
+    let goes = |name: &str| by.contains_key(name) || is_limited && is_token_limit(name);
+    let stored = stored.iter().filter(|(name, _)| !goes(name));
+    stored
+        .chain(by.iter().filter(|(_, value)| !value.is_null()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Adds what the version stores and the caller does not set.

@@ -1,6 +1,6 @@
 //! `/prompts/{name}/versions`: publishing versions and reading them.
 
-use std::collections::BTreeMap;
+mod content;
 
 use axum::Json;
 use axum::extract::State;
@@ -23,6 +23,8 @@ use super::permission::{Allowed, Read, WritePrompts};
 use super::prompts::PromptPath;
 use super::rendering::ExampleBody;
 use crate::refusal::{Kind, Refusal};
+
+pub(super) use content::ContentBody;
 
 pub(super) fn routes() -> OpenApiRouter<Admin> {
     OpenApiRouter::default().routes(routes!(list_versions, publish_version)).routes(routes!(get_version))
@@ -106,65 +108,6 @@ struct Version {
     examples: Vec<Value>,
 }
 
-/// Everything that shapes a call. `messages` or `text`, not both, and the same for all versions of a prompt.
-#[derive(ToSchema)]
-#[schema(as = Content)]
-#[expect(dead_code, reason = "documents `registry::content::Content`, which knows nothing of HTTP")]
-pub(super) struct ContentBody {
-    /// A chat prompt: messages `{role, content}`, places `{placeholder}` for the caller's messages, and other prompts
-    /// `{include, role?}`, which are pinned: `snippets/tone` becomes `snippets/tone@3`.
-    #[schema(value_type = Option<Vec<Object>>)]
-    messages: Option<Vec<Value>>,
-    /// A text prompt.
-    text: Option<String>,
-    /// How the texts are read: `plain` (`{{name}}`), `jinja`, `fstring` (`{name}`).
-    #[schema(default = "plain")]
-    engine: Option<Engine>,
-    /// Declared variables by name.
-    variables: Option<BTreeMap<String, Variable>>,
-    /// The model to call when the request names none.
-    model: Option<String>,
-    /// Request parameters by their OpenAI names; what the caller sends wins unless it is locked.
-    #[schema(value_type = Option<Object>)]
-    parameters: Option<Map<String, Value>>,
-    /// Tools, as in chat completions.
-    #[schema(value_type = Option<Vec<Object>>)]
-    tools: Option<Vec<Value>>,
-    /// Tool choice, as in chat completions.
-    tool_choice: Option<Value>,
-    /// Response format, as in chat completions.
-    #[schema(value_type = Option<Object>)]
-    response_format: Option<Value>,
-    /// What callers may not override: parameters, `model`, `tools`, `tool_choice`, `response_format`, `messages`.
-    locked: Option<Vec<String>>,
-}
-
-/// How texts are read.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "documents `registry::content::Engine`")]
-enum Engine {
-    Plain,
-    Jinja,
-    Fstring,
-}
-
-/// A declared variable.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "documents `registry::content::Variable`")]
-struct Variable {
-    /// `string`, `number`, `integer`, `boolean`, `array`, `object`, `messages`, `image` or `file`; any when absent.
-    r#type: Option<String>,
-    /// Whether a call without it is refused; true unless there is a default.
-    required: Option<bool>,
-    /// What it is when the caller does not say.
-    default: Option<Value>,
-    /// What it is for.
-    description: Option<String>,
-    /// A value to try it with.
-    example: Option<Value>,
-}
-
 /// How much a version differs from its parent.
 #[derive(ToSchema)]
 #[schema(as = Impact, rename_all = "snake_case")]
@@ -235,7 +178,7 @@ struct Said {
     /// Raises the computed impact; lowering it is refused.
     #[schema(value_type = Option<ImpactBody>)]
     impact: Option<Impact>,
-    /// Free facts.
+    /// Free facts. Other metadata than the highest version has make a new version, also of the same content.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
     /// Cases to try it with. Other examples than the highest version has make a new version, also of the same content.
@@ -270,8 +213,8 @@ fn read(mut fields: Map<String, Value>) -> Result<Publishing, Refusal> {
         content: given::part(fields)?,
         commit_message: said.commit_message,
         impact: said.impact,
+        metadata_counts: said.metadata.is_some(),
         metadata: said.metadata.unwrap_or_default(),
-        metadata_counts: false,
         examples: said.examples.unwrap_or_default(),
         labels: said.labels.unwrap_or_default(),
         expected_parent: said.expected_parent,

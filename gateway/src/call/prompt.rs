@@ -102,7 +102,26 @@ pub fn may_use(caller: &Caller, resolved: &Resolved, selector: Option<&Selector>
 pub fn merge<'a>(
     caller: &Caller,
     request: &Request<'a>,
-    found: Option<Resolved>,
+    found: Option<&Resolved>,
+) -> Result<Outbound<'a>, Refusal> {
+    put_together(caller, request, found.map(|found| (found, &found.version.content)))
+}
+
+/// The same for another model, with the version's content as it is for that one.
+pub fn fall_back<'a>(
+    caller: &Caller,
+    request: &Request<'a>,
+    found: (&Resolved, &Content),
+    model: &str,
+) -> Result<Outbound<'a>, Refusal> {
+    let outbound = put_together(caller, request, Some(found))?;
+    Ok(Outbound { model: model.to_owned(), ..outbound })
+}
+
+fn put_together<'a>(
+    caller: &Caller,
+    request: &Request<'a>,
+    found: Option<(&Resolved, &Content)>,
 ) -> Result<Outbound<'a>, Refusal> {
     let mut edit = Edit::new();
     if caller.key.scope.registered_prompts_only {
@@ -111,14 +130,14 @@ pub fn merge<'a>(
     naming::cut(&request.body, &mut edit);
     extras::cut(&request.body, &mut edit);
     let (mut echo, mut model) = (None, None);
-    if let (Some(resolved), Some(naming)) = (found, &request.naming) {
-        may_use(caller, &resolved, naming.reference.selector.as_ref())?;
+    if let (Some((resolved, content)), Some(naming)) = (found, &request.naming) {
+        may_use(caller, resolved, naming.reference.selector.as_ref())?;
         let version = &resolved.version;
         let rendered = version.template.render(&naming.variables)?;
         if caller.key.scope.registered_prompts_only {
             refuse_filled_in_instructions(&rendered)?;
         }
-        merge::merge(request.endpoint, &request.body, &contribution(&version.content, rendered), &mut edit)?;
+        merge::merge(request.endpoint, &request.body, &contribution(content, rendered), &mut edit)?;
         model.clone_from(&version.content.model);
         if request.endpoint == Endpoint::Responses {
             echo = Some(echo_object(&naming.echo_id, &version.number.to_string(), &naming.variables));

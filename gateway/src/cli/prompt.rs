@@ -106,11 +106,12 @@ pub fn run(connection: &Connection, command: &Command) -> anyhow::Result<ExitCod
 
 fn pull(client: &Client, dir: &Path, version: &str) -> anyhow::Result<()> {
     let mut written = 0_usize;
-    for (name, text) in registered(client, version)?.texts {
+    for (name, file) in registered(client, version)?.files {
         let path = dir.join(files::path_of(&name));
         let folder = path.parent().context("a prompt file has a folder")?;
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::write(&path, files::write(&file))
+            .with_context(|| format!("cannot write {}", path.display()))?;
         written += 1;
     }
     complain(&format!("{written} prompts written to {}", dir.display()));
@@ -131,7 +132,8 @@ impl Push<'_> {
         let mut published = 0_usize;
         for name in &Folder::of(&local).in_order() {
             let Some(file) = local.get(name) else { continue };
-            let same = registered.as_it_stands(name).is_some_and(|text| *text == registered.pinned(file));
+            let same =
+                registered.as_it_stands(name).is_some_and(|text| text == registered.pinned(name, file));
             // Labels go to what this push publishes: an unchanged prompt keeps what it serves.
             if same && file.labels.is_empty() {
                 continue;
@@ -201,16 +203,15 @@ fn split_reference(reference: &str) -> (&str, Option<&str>) {
 
 /// The prompts of the registry.
 struct Registered {
-    /// The text of each one's file.
-    texts: BTreeMap<PromptName, String>,
+    files: BTreeMap<PromptName, PromptFile>,
     /// By its name, the reference that a prompt included without a version is pinned to.
     pins: BTreeMap<String, String>,
 }
 
 impl Registered {
     /// The text of a prompt's file.
-    fn as_it_stands(&self, name: &PromptName) -> Option<&String> {
-        self.texts.get(name)
+    fn as_it_stands(&self, name: &PromptName) -> Option<String> {
+        self.files.get(name).map(files::write)
     }
 
     /// Takes in what serves since: what comes next may include it.
@@ -220,16 +221,33 @@ impl Registered {
         }
     }
 
-    /// The text of a file once it is published: what it includes is pinned then.
-    fn pinned(&self, file: &PromptFile) -> String {
+    /// The text of a file once it is published: what it includes is pinned then, and what it leaves out of what stands
+    /// beside the content stays as it is.
+    fn pinned(&self, name: &PromptName, file: &PromptFile) -> String {
         let content = with_references(&file.content, &self.pins);
-        files::write(&PromptFile { labels: Vec::new(), name: None, content, ..file.clone() })
+        let mut file = PromptFile { labels: Vec::new(), name: None, content, ..file.clone() };
+        if let Some(known) = self.files.get(name) {
+            file.description = file.description.or_else(|| known.description.clone());
+            keep_unless_given(&mut file.tags, &known.tags);
+            keep_unless_given(&mut file.aliases, &known.aliases);
+            keep_unless_given(&mut file.examples, &known.examples);
+            if file.metadata.is_empty() {
+                file.metadata.clone_from(&known.metadata);
+            }
+        }
+        files::write(&file)
+    }
+}
+
+fn keep_unless_given<T: Clone>(given: &mut Vec<T>, known: &[T]) {
+    if given.is_empty() {
+        *given = known.to_vec();
     }
 }
 
 /// Every prompt of the registry, in one version each.
 fn registered(client: &Client, version: &str) -> anyhow::Result<Registered> {
-    let (mut texts, mut pins) = (BTreeMap::new(), BTreeMap::new());
+    let (mut known, mut pins) = (BTreeMap::new(), BTreeMap::new());
     for prompt in client.all("/prompts", &[])? {
         let name: PromptName =
             serde_json::from_value(prompt["name"].clone()).context("a prompt without a name")?;
@@ -240,9 +258,9 @@ fn registered(client: &Client, version: &str) -> anyhow::Result<Registered> {
         // A prompt without this label, or without any version yet, has no file.
         let Some(stored) = client.find(&path)? else { continue };
         let file = file_of(&prompt, stored).with_context(|| format!("cannot read `{name}`"))?;
-        texts.insert(name, files::write(&file));
+        known.insert(name, file);
     }
-    Ok(Registered { texts, pins })
+    Ok(Registered { files: known, pins })
 }
 
 /// A stored version as a file. Labels say what serves now, not what the prompt is: they stay in the registry.

@@ -21,6 +21,8 @@ pub struct Plan {
     route: Arc<Route>,
     tries_left: u32,
     tries_made: u32,
+    /// Why the first try goes here.
+    reason: &'static str,
 }
 
 /// What follows a failed try.
@@ -38,15 +40,24 @@ pub enum Next {
 impl Plan {
     /// A plan over one route, with the tries its provider is configured with.
     pub fn new(route: Arc<Route>) -> Self {
+        Self::begin(route, "first target")
+    }
+
+    /// The same over the route of another model, when those before it failed.
+    pub fn fallback(route: Arc<Route>) -> Self {
+        Self::begin(route, "fallback after a failure")
+    }
+
+    fn begin(route: Arc<Route>, reason: &'static str) -> Self {
         let tries_left = route.provider.settings().tries;
-        Self { route, tries_left, tries_made: 0 }
+        Self { route, tries_left, tries_made: 0, reason }
     }
 
     /// Where to send the next try, and why there.
     pub fn target(&mut self) -> (Arc<Route>, &'static str) {
         let reason = if self.tries_made == 0 {
             self.route.retries.earn();
-            "first target"
+            self.reason
         } else {
             "retry after a failure"
         };

@@ -171,3 +171,122 @@ async fn a_draft_is_kept_shown_compared_rendered_and_published() {
     let gone = weir(&desk, &["prompt", "draft", "discard", "support/reply"]).await;
     assert!(!gone.ok && gone.err.contains("has no draft"), "{} {}", gone.out, gone.err);
 }
+
+/// Everything a version can hold, in every engine.
+fn whole(engine: &str, text: &str) -> serde_json::Value {
+    json!({
+        "messages": [
+            {"include": "snippets/tone@1", "role": "developer"},
+            {"include": "snippets/tone@staging"},
+            {"role": "system", "content": text, "name": "a b"},
+            {"role": "user", "content": [
+                {"type": "text", "text": "=== user\n---"},
+                {"type": "image_url", "image_url": {"url": "https://weir.example/a.png", "detail": "low"}},
+            ]},
+            {"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+            {"role": "tool", "content": "4\n\n", "tool_call_id": "1"},
+            {"placeholder": "history"},
+        ],
+        "engine": engine,
+        "variables": {
+            "x": {"type": "string", "required": false, "default": null, "description": "a: b", "example": "no"},
+            "how": {"type": "string"},
+        },
+        "model": "gpt-4o",
+        "fallbacks": ["gpt-4o-mini", {"model": "o3", "parameters": {"temperature": null}, "response_format": null}],
+        "parameters": {"temperature": 0.1, "stop": ["---", "yes"], "max_tokens": 100},
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "tool_choice": "auto",
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}},
+        "locked": ["temperature", "tools"],
+        "metadata": {"owner": "ann", "n": 1e3, "deep": [{"a": null}]},
+        "examples": [{"variables": {"x": "1", "how": "kind"}, "expect": {"contains": ["4"], "max_tokens": 900}}],
+    })
+}
+
+#[tokio::test]
+async fn everything_a_version_holds_goes_through_files_unchanged() {
+    let desk = Desk::open().await;
+    let tone = json!({"text": "Be {{how}}.", "labels": ["production", "staging"]});
+    desk.publish("snippets/tone", tone.clone()).await;
+    for (name, content) in [
+        ("plain", whole("plain", "{{x}} {\"a\": {}} {{#if}}")),
+        ("fstring", whole("fstring", "{x} {{literal}}")),
+        ("deep/jinja", whole("jinja", "{% if x %}{{ x }}{% endif %}\n\n{# a #}\n")),
+        ("text", json!({"text": "\n{{x}}\r\n\n", "metadata": {"a": 1}})),
+    ] {
+        let made = desk.post(&format!("/prompts/{}/versions", name.replace('/', "%2F")), &content).await;
+        assert_eq!(made.status, 201, "{name}: {}", made.text());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    assert!(weir(&desk, &["prompt", "pull", dir]).await.ok);
+
+    let other = Desk::open().await;
+    other.publish("snippets/tone", tone).await;
+    let plan = weir(&other, &["prompt", "push", dir, "--dry-run"]).await;
+    assert!(plan.ok && plan.out.contains("would publish deep/jinja (new)"), "{} {}", plan.out, plan.err);
+    assert_eq!(other.get("/prompts/plain").await.status, 404, "a plan publishes nothing");
+    let pushed = weir(&other, &["prompt", "push", dir]).await;
+    assert!(pushed.ok && pushed.err.contains("4 of 5 prompts published"), "{} {}", pushed.out, pushed.err);
+
+    for name in ["plain", "fstring", "deep%2Fjinja", "text"] {
+        let path = format!("/prompts/{name}/versions/1");
+        let (mut here, mut there) = (desk.get(&path).await.json(), other.get(&path).await.json());
+        for version in [&mut here, &mut there] {
+            version.as_object_mut().unwrap().retain(|field, _| field != "created_at" && field != "author");
+        }
+        assert_eq!(here, there, "{name}");
+    }
+    assert!(weir(&other, &["prompt", "diff", dir]).await.ok, "a folder just pushed is as registered");
+    let again = weir(&other, &["prompt", "push", dir, "--dry-run"]).await;
+    assert!(again.ok && again.err.contains("0 of 5 prompts to publish"), "{} {}", again.out, again.err);
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_says_so_and_fails() {
+    let desk = Desk::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let fails = async |arguments: &[&str], says: &str| {
+        let failed = weir(&desk, arguments).await;
+        assert!(!failed.ok && failed.err.contains(says), "{arguments:?}: {} {}", failed.out, failed.err);
+    };
+    fails(&["prompt", "push", dir], "there is no prompt file").await;
+    fails(&["prompt", "test", dir], "there is no prompt file").await;
+    write(folder.path(), "broken.prompt", "---\nengine: jinja\n---\n=== user\none\n{% if %}\n");
+    fails(&["prompt", "push", dir], "cannot publish `broken`").await;
+    write(folder.path(), "broken.prompt", "---\nmodle: x\n---\n=== user\n");
+    for command in ["push", "diff"] {
+        fails(&["prompt", command, dir], "line 2, column 1: unknown field `modle`").await;
+    }
+    fails(&["prompt", "render", "nobody"], "there is no prompt `nobody`").await;
+    fails(&["prompt", "render", "nobody", "--var", "x"], "write NAME=VALUE").await;
+    fails(&["prompt", "draft", "show", "nobody"], "nobody").await;
+}
+
+#[tokio::test]
+async fn what_a_file_leaves_out_stays_as_it_is() {
+    let desk = Desk::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let version =
+        json!({"text": "Hi", "metadata": {"owner": "ann"}, "examples": [{"expect": {"contains": "Hi"}}]});
+    desk.publish("a", version).await;
+    desk.send("PATCH", "/prompts/a", &json!({"description": "greets", "tags": ["x"]})).await;
+    write(folder.path(), "a.prompt", "---\ntype: text\n---\nHi\n");
+
+    assert!(weir(&desk, &["prompt", "diff", dir]).await.ok);
+    let pushed = weir(&desk, &["prompt", "push", dir]).await;
+    assert!(pushed.ok && pushed.err.contains("0 of 1 prompts published"), "{} {}", pushed.out, pushed.err);
+
+    write(folder.path(), "a.prompt", "---\ntype: text\nmetadata:\n  owner: ben\n---\nHi\n");
+    let pushed = weir(&desk, &["prompt", "push", dir]).await;
+    assert!(
+        pushed.out.contains("a@2 (1.0.1)"),
+        "metadata that are given are not lost: {} {}",
+        pushed.out,
+        pushed.err
+    );
+    assert_eq!(desk.get("/prompts/a/versions/2").await.json()["metadata"]["owner"], "ben");
+}

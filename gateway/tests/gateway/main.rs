@@ -18,6 +18,7 @@ mod embeddings;
 mod endings;
 mod export;
 mod failures;
+mod fallbacks;
 mod feedback;
 mod golden;
 mod health;

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::{Content, Engine, Item, PromptBody, Variable};
+use super::{Content, Engine, Item, PromptBody, Variable, fallback};
 
 /// The most items a chat prompt has.
 const ITEMS: usize = 1_000;
@@ -28,7 +28,7 @@ pub(super) struct RawContent {
     variables: IndexMap<String, Value>,
     model: Option<String>,
     #[serde(default)]
-    fallbacks: Vec<String>,
+    fallbacks: Vec<Value>,
     #[serde(default)]
     parameters: Map<String, Value>,
     tools: Option<Vec<Value>>,
@@ -57,7 +57,7 @@ impl TryFrom<RawContent> for Content {
             engine: raw.engine,
             variables: read_variables(raw.variables)?,
             model: raw.model,
-            fallbacks: raw.fallbacks,
+            fallbacks: fallback::read(raw.fallbacks)?,
             parameters: raw.parameters,
             tools: raw.tools,
             tool_choice: raw.tool_choice,

@@ -38,8 +38,12 @@ pub(super) fn response_format(from: &Content, to: &Content, effort: &mut Effort)
 }
 
 /// What else differs.
-pub(super) fn settings(from: &Content, to: &Content, effort: &mut Effort) -> Vec<NamedDiff> {
-    let settings = |content: &Content| {
+pub(super) fn settings(
+    from: (&Content, &Map<String, Value>),
+    to: (&Content, &Map<String, Value>),
+    effort: &mut Effort,
+) -> Vec<NamedDiff> {
+    let settings = |(content, beside): (&Content, &Map<String, Value>)| {
         let mut settings = Map::new();
         let mut say = |name: &str, value: Option<Value>| {
             settings.extend(value.map(|value| (name.to_owned(), value)));
@@ -49,6 +53,7 @@ pub(super) fn settings(from: &Content, to: &Content, effort: &mut Effort) -> Vec
         say("fallbacks", (!content.fallbacks.is_empty()).then(|| json!(content.fallbacks)));
         say("tool_choice", content.tool_choice.clone());
         say("locked", (!content.locked.is_empty()).then(|| json!(content.locked)));
+        settings.extend(beside.clone());
         settings
     };
     compare(&settings(from), &settings(to), effort)

@@ -24,9 +24,9 @@ fn interface(content: &Content) -> Interface {
 }
 
 fn diff(from: &Content, to: &Content) -> Diff {
-    let (before, after) = (interface(from), interface(to));
-    let from = Side { content: from, interface: Some(&before) };
-    Diff::between(Some(from), Side { content: to, interface: Some(&after) })
+    let (before, after, beside) = (interface(from), interface(to), Map::new());
+    let from = Side { content: from, beside: &beside, interface: Some(&before) };
+    Diff::between(Some(from), Side { content: to, beside: &beside, interface: Some(&after) })
 }
 
 /// A line as the text form shows it.
@@ -143,7 +143,8 @@ fn content_parts_are_compared_as_lines() {
 #[test]
 fn a_first_version_is_all_added() {
     let to = saying("hello {{name}}");
-    let it = Diff::between(None, Side { content: &to, interface: Some(&interface(&to)) });
+    let it =
+        Diff::between(None, Side { content: &to, beside: &Map::new(), interface: Some(&interface(&to)) });
     assert_eq!((it.same, it.impact, it.messages[0].change), (false, None, Added));
     assert_eq!((it.tokens.from, it.tokens.difference), (0, it.tokens.to.cast_signed()));
 }
@@ -160,8 +161,8 @@ fn equal_contents_have_no_difference_and_no_impact() {
 fn a_draft_that_does_not_hold_is_compared_without_an_impact() {
     let (from, to) = (saying("a"), saying("a {{b"));
     let it = Diff::between(
-        Some(Side { content: &from, interface: Some(&interface(&from)) }),
-        Side { content: &to, interface: None },
+        Some(Side { content: &from, beside: &Map::new(), interface: Some(&interface(&from)) }),
+        Side { content: &to, beside: &Map::new(), interface: None },
     );
     assert_eq!((it.same, it.impact), (false, None));
     assert_eq!(shown(&it.messages[0].lines), ["~ a|+ {{b"]);

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use vocab::{LabelName, PromptName};
 
 use super::{FileProblem, PromptFile};
-use crate::content::{Alias, Content, Engine, PromptBody, Variable};
+use crate::content::{Alias, Content, Engine, Fallback, PromptBody, Variable};
 
 /// The deepest nesting in YAML; JSON schemas of tools are the deepest things prompts hold.
 const DEPTH: usize = 128;
@@ -33,7 +33,7 @@ pub(super) struct FrontMatter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     model: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    fallbacks: Vec<String>,
+    fallbacks: Vec<Fallback>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     parameters: Map<String, Value>,
     /// `name:` alone declares a variable too.

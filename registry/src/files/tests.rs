@@ -171,13 +171,45 @@ fn any_item() -> impl Strategy<Value = Value> {
         5 => (role, any_text()).prop_map(|(role, content)| json!({"role": role, "content": content})),
         2 => (role, any_text(), "[a-z_-]{1,4}", any_text())
             .prop_map(|(role, content, key, value)| json!({"role": role, "content": content, key: value})),
-        1 => (role, vec(any_text(), 0..3)).prop_map(|(role, texts)| {
-            let parts: Vec<_> = texts.iter().map(|text| json!({"type": "text", "text": text})).collect();
-            json!({"role": role, "content": parts})
-        }),
+        2 => (role, vec(any_part(), 0..3)).prop_map(|(role, parts)| json!({"role": role, "content": parts})),
         1 => any_json().prop_map(|calls| json!({"role": "assistant", "content": null, "tool_calls": [calls]})),
         1 => name().prop_map(|name| json!({"placeholder": name})),
         1 => (name(), role).prop_map(|(name, role)| json!({"include": name, "role": role})),
+        1 => name().prop_map(|name| json!({"include": format!("{name}@staging")})),
+    ]
+}
+
+fn any_part() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        2 => any_text().prop_map(|text| json!({"type": "text", "text": text})),
+        1 => any_text().prop_map(|url| json!({"type": "image_url", "image_url": {"url": url, "detail": "low"}})),
+        1 => any_json().prop_map(|file| json!({"type": "file", "file": file, "cache_control": {"type": "ephemeral"}})),
+    ]
+}
+
+fn any_variable() -> impl Strategy<Value = Value> {
+    let kind = "string|number|integer|boolean|array|object|messages|image|file";
+    (kind, any::<bool>(), any_text(), any_json(), 0..5_usize).prop_map(
+        |(kind, required, text, value, many)| {
+            let fields = [
+                ("type", json!(kind)),
+                ("required", json!(required)),
+                ("description", json!(text)),
+                ("example", value.clone()),
+                ("default", value),
+            ];
+            fields.into_iter().take(many + 1).map(|(name, value)| (name.to_owned(), value)).collect()
+        },
+    )
+}
+
+fn any_fallback() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        any_text().prop_map(|more| json!(format!("m{more}"))),
+        (any_json(), any_text()).prop_map(|(value, more)| {
+            json!({"model": format!("m{more}"), "parameters": {"x": value}, "tools": null, "tool_choice": value,
+                   "response_format": value})
+        }),
     ]
 }
 
@@ -187,17 +219,18 @@ fn any_content() -> impl Strategy<Value = Value> {
         1 => any_text().prop_map(|text| json!({ "text": text })),
     ];
     let engine = "plain|jinja|fstring";
-    (body, engine, vec((any_text(), any_json()), 0..3), any_json(), vec(any_text(), 0..2)).prop_map(
-        |(mut content, engine, fields, value, words)| {
+    let settings = (vec(any_fallback(), 0..3), vec((any_text(), any_variable()), 0..3), any_text());
+    (body, engine, vec((any_text(), any_json()), 0..3), any_json(), vec(any_text(), 0..2), settings).prop_map(
+        |(mut content, engine, fields, value, words, (fallbacks, variables, model))| {
             content["engine"] = json!(engine);
-            content["parameters"] = Value::Object(fields.iter().cloned().collect());
-            content["variables"] = fields
-                .into_iter()
-                .map(|(name, value)| (name, json!({"default": value, "type": "array"})))
-                .collect();
+            content["parameters"] = Value::Object(fields.into_iter().collect());
+            content["variables"] = Value::Object(variables.into_iter().collect());
             content["tools"] = json!([value]);
-            content["tool_choice"] = value;
+            content["tool_choice"] = value.clone();
+            content["response_format"] = json!({"type": "json_schema", "json_schema": value});
             content["locked"] = json!(words);
+            content["model"] = json!(model);
+            content["fallbacks"] = json!(fallbacks);
             content
         },
     )
@@ -209,6 +242,8 @@ proptest! {
         let mut prompt = file(content);
         prompt.description = Some(told[0].clone());
         prompt.tags = told;
+        prompt.labels = vec!["production".parse().unwrap(), "on".parse().unwrap()];
+        prompt.aliases = vec![Alias { id: "pmpt_1".into(), versions: [("7".into(), 1)].into(), default: Some(2) }];
         prompt.examples = vec![json!({"variables": {"x": metadata.clone()}})];
         prompt.metadata.insert("m".into(), metadata);
         let text = write(&prompt);

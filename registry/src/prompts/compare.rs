@@ -1,5 +1,6 @@
 //! Two versions of a prompt, or a draft and a version, side by side.
 
+use serde_json::{Map, Value};
 use vocab::{PromptName, Selector};
 
 use super::Prompt;
@@ -52,6 +53,14 @@ impl Stand {
         }
     }
 
+    /// What stands beside the content.
+    fn beside(&self) -> Map<String, Value> {
+        match self {
+            Self::Version(version) => beside(&version.examples, &version.metadata),
+            Self::Draft(draft) => beside(&draft.examples, &draft.metadata),
+        }
+    }
+
     /// The version it was published onto, or begun from.
     fn parent(&self) -> Option<u32> {
         match self {
@@ -59,6 +68,18 @@ impl Stand {
             Self::Draft(draft) => Some(draft.parent).filter(|parent| *parent > 0),
         }
     }
+}
+
+/// What stands beside a content, by name, unless it is empty.
+pub(super) fn beside(examples: &[Value], metadata: &Map<String, Value>) -> Map<String, Value> {
+    let mut beside = Map::new();
+    if !examples.is_empty() {
+        beside.insert("examples".to_owned(), Value::from(examples));
+    }
+    if !metadata.is_empty() {
+        beside.insert("metadata".to_owned(), Value::Object(metadata.clone()));
+    }
+    beside
 }
 
 impl Registry {
@@ -79,13 +100,17 @@ impl Registry {
             Some(from) => Some(self.stand(&prompt, from, who).await?),
         };
         let before = match &from {
-            Some(from) => Some((from.content(), self.interface(project, from).await?)),
+            Some(from) => Some((from.content(), from.beside(), self.interface(project, from).await?)),
             None => None,
         };
-        let before =
-            before.as_ref().map(|(content, interface)| Side { content, interface: interface.as_ref() });
-        let interface = self.interface(project, &to).await?;
-        let diff = Diff::between(before, Side { content: to.content(), interface: interface.as_ref() });
+        let before = before.as_ref().map(|(content, beside, interface)| Side {
+            content,
+            beside,
+            interface: interface.as_ref(),
+        });
+        let (beside, interface) = (to.beside(), self.interface(project, &to).await?);
+        let after = Side { content: to.content(), beside: &beside, interface: interface.as_ref() };
+        let diff = Diff::between(before, after);
         Ok(Comparison { prompt, from, to, diff })
     }
 
@@ -110,7 +135,11 @@ impl Registry {
                 Ok(Stand::Version(Box::new(version)))
             }
             Point::Draft => {
-                let draft = self.get_draft(&prompt.project, &prompt.name, who).await?;
+                let mut draft = self.get_draft(&prompt.project, &prompt.name, who).await?;
+                // As it would be published: a snippet without a version is what it would be pinned to.
+                if let Ok(gathered) = self.gather(&prompt.project, &draft.content).await {
+                    draft.content = gathered.content;
+                }
                 Ok(Stand::Draft(Box::new(draft)))
             }
         }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use vocab::Impact;
 
-use crate::content::{Content, Item, PromptBody, Variable, VariableKind};
+use crate::content::{Content, Fallback, Item, PromptBody, Variable, VariableKind};
 use crate::template::{TemplateVariable, references};
 
 /// One difference and how much it matters.
@@ -75,6 +75,17 @@ impl Assessment {
         reasons.sort_by_key(|reason| std::cmp::Reverse(reason.impact));
         let impact = reasons.first().map_or(Impact::Patch, |first| first.impact);
         Self { impact, reasons }
+    }
+
+    /// The same, with what stands beside the contents by name: `examples`, `metadata`.
+    #[must_use]
+    pub fn beside(mut self, old: &Map<String, Value>, new: &Map<String, Value>) -> Self {
+        for name in ["examples", "metadata"] {
+            if old.get(name) != new.get(name) {
+                self.reasons.push(Reason { impact: Impact::Patch, reason: format!("{name} changed") });
+            }
+        }
+        self
     }
 
     /// The same, with an impact the author raised it to.
@@ -235,9 +246,10 @@ fn compare_settings(old: &Content, new: &Content, reasons: &mut Reasons) {
     for lock in old.locked.iter().filter(|lock| !new.locked.contains(lock)) {
         reasons.patch(format!("`{lock}` unlocked"));
     }
-    if old.model != new.model || old.fallbacks != new.fallbacks {
+    if old.model != new.model {
         reasons.minor("model changed");
     }
+    compare_fallbacks(old, new, reasons);
     if old.parameters != new.parameters || old.tool_choice != new.tool_choice {
         reasons.minor("parameters changed");
     }
@@ -247,6 +259,23 @@ fn compare_settings(old: &Content, new: &Content, reasons: &mut Reasons) {
     if new.variables.iter().any(|(name, new)| old.variables.get(name).is_some_and(|old| restated(old, new))) {
         reasons.patch("descriptions or defaults of variables changed");
     }
+}
+
+/// What answers come in another shape for is as major with a fallback as without one.
+fn compare_fallbacks(old: &Content, new: &Content, reasons: &mut Reasons) {
+    if old.fallbacks == new.fallbacks {
+        return;
+    }
+    let shape = |it: &Fallback| (it.tools.clone(), it.response_format.clone());
+    let bare = (None, None);
+    for (at, fallback) in new.fallbacks.iter().enumerate() {
+        let before = old.fallbacks.iter().find(|before| before.model == fallback.model).map(shape);
+        if shape(fallback) != before.unwrap_or(bare.clone()) {
+            reasons
+                .major(format!("fallback {at} (`{}`) changed its tools or response format", fallback.model));
+        }
+    }
+    reasons.minor("fallbacks changed");
 }
 
 /// Whether what callers need not know of a variable changed.

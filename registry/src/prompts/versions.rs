@@ -2,6 +2,7 @@
 
 pub(crate) mod limits;
 pub(super) mod publish;
+mod settings;
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -245,3 +245,22 @@ pub(crate) async fn users_by_label_are_listed_with_what_they_get(it: Bench) {
     assert_eq!(list(Some(2)).await, [floats]);
     assert_eq!(list(Some(1)).await, [pinned]);
 }
+
+pub(crate) async fn what_is_included_grows_so_large_and_no_larger(it: Bench) {
+    let large = "x".repeat(2_500_000);
+    for prompt in ["s/a", "s/b"] {
+        publish(&it, prompt, json!({"text": "small"})).await;
+        it.put(prompt, "staging", 1).await;
+        publish(&it, prompt, json!({ "text": large })).await;
+    }
+    let both = |selector: &str| json!({"messages": [{"include": format!("s/a@{selector}")}, {"include": format!("s/b@{selector}")}]});
+    let told = it.publish("a", NewVersion::of(content(both("2")))).await.unwrap_err();
+    assert!(told.to_string().contains("the limit is 4194304"), "{told}");
+
+    publish(&it, "a", both("staging")).await;
+    it.put("a", "production", 1).await;
+    it.put("s/a", "staging", 2).await;
+    let told = refused(&it, "s/b", onto("staging", 2), &it.admin).await;
+    assert!(told.to_string().contains("has grown too large"), "{told}");
+    assert!(said(&it, "a").await.contains("small"));
+}

@@ -95,12 +95,27 @@ pub(crate) async fn a_prompt_stays_chat_or_text(it: Bench) {
     assert_eq!(refused.field(), Some("messages"));
 }
 
-pub(crate) async fn what_is_not_built_yet_is_refused_by_its_field(it: Bench) {
-    let cases = [(json!({"messages": [], "fallbacks": ["gpt-5"]}), "fallbacks")];
+pub(crate) async fn fallbacks_come_back_and_wrong_ones_are_refused_by_their_field(it: Bench) {
+    let with = |fallbacks: Value| json!({"messages": [], "model": "gpt-5", "fallbacks": fallbacks});
+    let given = json!(["gpt-4o", {"model": "o1", "parameters": {"temperature": null}, "tools": null}]);
+    let made = it.publish("a", NewVersion::of(content(with(given.clone())))).await.unwrap().version;
+    assert_eq!(serde_json::to_value(&made.content).unwrap()["fallbacks"], given);
+    let next = it.publish("a", NewVersion::of(content(with(json!(["gpt-4o"]))))).await.unwrap().version;
+    assert_eq!((next.impact, &*next.impact_reasons[0].reason), (Some(Impact::Minor), "fallbacks changed"));
+    let other = with(json!([{"model": "gpt-4o", "response_format": {"type": "text"}}]));
+    let next = it.publish("a", NewVersion::of(content(other))).await.unwrap().version;
+    assert_eq!(next.impact, Some(Impact::Major), "{:?}", next.impact_reasons);
+    let cases = [
+        (json!({"messages": [], "fallbacks": ["gpt-5"]}), "fallbacks"),
+        (with(json!(["a", "b", "c", "d", "e", "f"])), "fallbacks"),
+        (
+            with(json!(["a", {"model": "b", "parameters": {"messages": []}}])),
+            "fallbacks[1].parameters.messages",
+        ),
+    ];
     for (wrong, field) in cases {
         let refused = it.publish("a", NewVersion::of(content(wrong))).await.unwrap_err();
-        assert!(matches!(&refused, StoreError::NotSupported { .. }), "{refused}");
-        assert_eq!(refused.field(), Some(field));
+        assert_eq!(refused.field(), Some(field), "{refused}");
     }
 }
 

@@ -68,16 +68,16 @@ impl Diff {
 fn folder(client: &Client, dir: &Path, version: &str) -> anyhow::Result<bool> {
     let registered = registered(client, version)?;
     let local: BTreeMap<PromptName, String> =
-        local(dir)?.into_iter().map(|(name, file)| (name, registered.pinned(&file))).collect();
-    let names: BTreeSet<&PromptName> = local.keys().chain(registered.texts.keys()).collect();
+        local(dir)?.into_iter().map(|(name, file)| (name.clone(), registered.pinned(&name, &file))).collect();
+    let names: BTreeSet<&PromptName> = local.keys().chain(registered.files.keys()).collect();
     let nothing = String::new();
     let mut differs = false;
     for name in names {
-        let (there, here) =
-            (registered.as_it_stands(name).unwrap_or(&nothing), local.get(name).unwrap_or(&nothing));
-        if there != here {
+        let there = registered.as_it_stands(name).unwrap_or_default();
+        let here = local.get(name).unwrap_or(&nothing);
+        if there != *here {
             differs = true;
-            let diff = TextDiff::from_lines(there, here);
+            let diff = TextDiff::from_lines(&there, here);
             let headings = (format!("registry/{name}"), format!("{}/{name}", dir.display()));
             let text = diff
                 .unified_diff()

@@ -4,24 +4,23 @@ mod labelling;
 
 use std::sync::Arc;
 
-use dialects::merge::is_parameter;
 use serde_json::{Value, json};
 use vocab::{Impact, LabelName, PromptName, SemVer, Time};
 
 use super::limits::{
     CONTENT_BYTES, EXAMPLES_BYTES, INCLUDED_BYTES, MESSAGE_BYTES, METADATA_BYTES, json_column,
 };
-use super::{BY_NUMBER, NewVersion, Published, StoredVersion, read};
+use super::{BY_NUMBER, NewVersion, Published, StoredVersion, read, settings};
 use crate::audit::{self, Entry};
 use crate::content::{Content, Floating, Included};
 use crate::contract::Contract;
 use crate::db::{Result, Writing, args, to_json};
 use crate::policies::{Ask, Way, may_include};
 use crate::prompts::change::{self, Creation};
-use crate::prompts::impact::{Assessment, Interface, Reason};
+use crate::prompts::impact::{Assessment, Interface};
 use crate::prompts::names::check_text;
 use crate::prompts::snippets::{self, Gathered};
-use crate::prompts::{NewPrompt, Prompt, PromptKind, catalogue, drafts};
+use crate::prompts::{NewPrompt, Prompt, PromptKind, catalogue, compare, drafts};
 use crate::roles::{Permission, Who};
 use crate::template::{Template, references};
 use crate::{Registry, StoreError, canonical, examples};
@@ -61,7 +60,7 @@ struct Checked {
 impl Registry {
     /// Publishes a version onto the highest one and puts its labels on it; makes the prompt if it is new.
     ///
-    /// Content equal to the highest version's, with its examples or none, makes no new version: that one is returned,
+    /// Content equal to the highest version's, with its examples or none, and its metadata where those count, makes no new version: that one is returned,
     /// labelled.
     pub async fn publish(
         &self,
@@ -146,7 +145,7 @@ impl Prepared {
 
 impl Checked {
     fn check(project: &str, name: &PromptName, new: NewVersion, who: &Who, now: Time) -> Result<Self> {
-        check_supported(&new.content)?;
+        settings::check(&new.content)?;
         if let Some(message) = &new.commit_message {
             check_text("commit_message", message, MESSAGE_BYTES)?;
         }
@@ -192,19 +191,6 @@ impl Checked {
         let examples_differ = !self.new.examples.is_empty() && parent.examples != self.new.examples;
         *parent.digest == *digest && !metadata_differ && !examples_differ
     }
-}
-
-/// Refuses what this build would store but not do.
-fn check_supported(content: &Content) -> Result<()> {
-    if !content.fallbacks.is_empty() {
-        let message = "`fallbacks` are not supported yet: leave them out".to_owned();
-        return Err(StoreError::NotSupported { field: "fallbacks".into(), message });
-    }
-    if let Some(name) = content.parameters.keys().find(|name| !is_parameter(name)) {
-        let message = format!("`parameters.{name}`: this is no parameter a prompt can store: leave it out");
-        return Err(StoreError::invalid(format!("parameters.{name}"), message));
-    }
-    Ok(())
 }
 
 async fn publish(writing: &mut Writing, checked: &Checked) -> Result<Published> {
@@ -368,11 +354,11 @@ async fn assess(
     let template = parent.compile_now(&mut writing.tx).await?;
     let variables = template.as_ref().map(Template::variables).unwrap_or_default();
     let before = Interface::of(&parent.content, variables);
-    let mut computed =
-        Assessment::between((&parent.content, &before), (&prepared.content, &prepared.interface));
-    if parent.examples != checked.new.examples {
-        computed.reasons.push(Reason { impact: Impact::Patch, reason: "examples changed".into() });
-    }
+    let computed = Assessment::between((&parent.content, &before), (&prepared.content, &prepared.interface))
+        .beside(
+            &compare::beside(&parent.examples, &parent.metadata),
+            &compare::beside(&checked.new.examples, &checked.new.metadata),
+        );
     match checked.new.impact {
         Some(said) if said < computed.impact => Err(lowered(said, &computed)),
         Some(said) => Ok(computed.raised_to(said)),
