@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
@@ -30,8 +29,6 @@ pub(super) const WORDS: [(&str, &str); 5] = [
 
 /// Connections that read; each is a thread.
 const READERS: u32 = 4;
-/// Rows that a connection's thread may be ahead of whoever reads them: few would have the two wait for each other.
-const ROW_BUFFER: usize = 1_000;
 /// How long SQLite waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a statement waits for a connection.
@@ -55,7 +52,6 @@ pub(super) async fn open(path: &Path) -> std::result::Result<Db, OpenError> {
         // A published version that was acknowledged survives a power cut; writes here are rare.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .row_buffer_size(ROW_BUFFER)
         .busy_timeout(BUSY_TIMEOUT);
     let pool = || {
         SqlitePoolOptions::new()
@@ -225,11 +221,9 @@ pub(super) async fn each<'e>(
     values: &[Value],
     mut take: impl FnMut(Row) -> Result<()>,
 ) -> Result<()> {
-    let mut rows = bind(sql, values).fetch(executor);
-    while let Some(row) = rows.try_next().await? {
-        take(Row::Sqlite(row))?;
-    }
-    Ok(())
+    // Rows read in one go: SQLite's thread and this one would fight for one lock, making rows and freeing them.
+    let rows = bind(sql, values).fetch_all(executor).await?;
+    rows.into_iter().try_for_each(|row| take(Row::Sqlite(row)))
 }
 
 pub(super) async fn maybe<'e>(

@@ -18,8 +18,8 @@ use crate::prompts::names::search_text;
 use crate::prompts::versions;
 use crate::{keys, tokens};
 
-/// Rows read at once. PostgreSQL may look through all labels for a page: a few dozen pages, not hundreds.
-const PAGE: i64 = 4_000;
+/// Rows read at once. PostgreSQL may look through all labels for a page: tens of pages, not hundreds.
+const PAGE: i64 = 2_000;
 /// The most versions that the prompts of one page can have in memory.
 const PAGE_VERSIONS: i64 = 1_000_000;
 /// How many versions are held to their digests before the snapshot serves: all of a small registry. The others are when
