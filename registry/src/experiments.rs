@@ -15,6 +15,7 @@ use crate::audit;
 use crate::contract::{Candidate, Contract};
 use crate::db::{Result, Writing, args};
 use crate::policies::{Ask, Way, may_serve};
+use crate::prompts::floats::check_holds;
 use crate::prompts::versions::no_version;
 use crate::prompts::{Prompt, catalogue};
 use crate::roles::{Permission, Who};
@@ -234,7 +235,10 @@ fn expect(it: &Setup, before: Option<&Experiment>) -> Result<()> {
     if it.expected_revision.is_none_or(|expected| expected == current) {
         return Ok(());
     }
-    let message = format!("the experiment on label `{}` was changed meanwhile: read it again", it.label);
+    let winner = before.map(|before| format!(" by {} at {}", before.updated_by, before.updated_at));
+    let winner = winner.unwrap_or_default();
+    let message =
+        format!("the experiment on label `{}` was changed meanwhile{winner}: read it again", it.label);
     Err(StoreError::Stale { message, current: None })
 }
 
@@ -298,6 +302,7 @@ async fn serve(
         let (label, version, who, now) = (&it.label, Some(arm.version), &it.who, it.now);
         let (way, contract) = (Way::Arm, it.contract);
         may_serve(writing, &Ask { prompt, label, version, who, way, contract, now }).await?;
+        check_holds(&mut writing.tx, prompt, arm.version).await?;
     }
     splits::put(writing, prompt, &it.label, &Split::Experiment(after.trial()), it.now).await
 }

@@ -250,7 +250,9 @@ async fn set(writing: &mut Writing, it: &Setting) -> Result<LabelPolicy> {
     }
     let before = of(&mut writing.tx, &it.project, &it.label).await?;
     if it.expected_revision.is_some_and(|expected| expected != before.revision) {
-        let message = format!("the policy of label `{}` was changed meanwhile: read it again", it.label);
+        let winner = before.updated_by.map(|who| format!(" by {who}")).unwrap_or_default();
+        let message =
+            format!("the policy of label `{}` was changed meanwhile{winner}: read it again", it.label);
         return Err(StoreError::Stale { message, current: None });
     }
     let Some(rules) = &it.rules else {

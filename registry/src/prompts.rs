@@ -1,5 +1,6 @@
 //! A prompt: what it is called, what it is for, which versions its labels point at.
 
+pub(crate) mod aliases;
 pub(crate) mod catalogue;
 mod change;
 pub mod compare;

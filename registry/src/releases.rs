@@ -351,18 +351,19 @@ async fn note(writing: &mut Writing, who: &Who, release: &Release) -> Result<()>
     audit::note(writing, who, &release.project, entry).await
 }
 
-/// Whether a version has an approved release onto the label, with as many approvals as it takes now.
+/// Whether a version has an approved release onto the label that is not over, with as many approvals as it takes now.
 pub(crate) async fn is_approved(writing: &mut Writing, ask: &Ask<'_>, needed: u32) -> Result<bool> {
     let Some(version) = ask.version else { return Ok(false) };
     let releases = stored::of_version(writing, ask.prompt, ask.label, version).await?;
     Ok(releases.iter().any(|release| {
         let counts = match release.state {
-            ReleaseState::Proposed | ReleaseState::Rejected | ReleaseState::Withdrawn => false,
-            ReleaseState::Approved
-            | ReleaseState::Ramping
-            | ReleaseState::Paused
+            ReleaseState::Approved | ReleaseState::Ramping | ReleaseState::Paused => true,
+            // What was approved once is not approved for ever: it may have been rolled back since.
+            ReleaseState::Proposed
             | ReleaseState::Released
-            | ReleaseState::Aborted => true,
+            | ReleaseState::Rejected
+            | ReleaseState::Withdrawn
+            | ReleaseState::Aborted => false,
         };
         counts && release.approval_count() >= needed
     }))

@@ -129,6 +129,7 @@ macro_rules! conformance {
                 a_label_that_others_serve_is_moved_by_whoever_may_move_theirs,
                 a_label_does_not_go_while_somebody_serves_it,
                 no_label_closes_a_circle,
+                no_part_of_the_calls_gets_what_does_not_hold,
                 a_label_is_not_moved_to_what_its_includers_cannot_hold,
                 what_floats_goes_so_deep_and_no_deeper,
                 users_by_label_are_listed_with_what_they_get,
@@ -199,6 +200,7 @@ macro_rules! conformance {
             }
             door {
                 every_way_to_a_label_passes_one_door,
+                an_alias_gives_its_callers_nothing_that_production_may_not,
                 a_token_held_to_folders_or_labels_goes_no_way_elsewhere,
                 whoever_is_held_elsewhere_neither_proposes_nor_steers,
                 what_serves_may_be_an_arm_whatever_its_policy_asks_of_the_new,

@@ -1,13 +1,15 @@
 //! `/prompts/{name}/render` and `/templates/check`: what a version says with these variables, and whether a content
 //! would hold, without calling a model and without keeping anything.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use dialects::merge::RenderedItem;
 use registry::content::Content;
 use registry::examples::{self, Example};
 use registry::template::{Problem, RenderError, Rendered, Template};
-use registry::{Resolved, StoreError};
+use registry::{Permission, Resolved, StoreError, Trial};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -219,14 +221,15 @@ async fn render_prompt(
         let tried = registry.check(&allowed.project, &draft.content).await?;
         let template =
             tried.template.ok_or(StoreError::Template(tried.problems)).map_err(Refusal::of_prompt)?;
-        let rendered = template.render(&asked.variables).map_err(not_rendered)?;
+        let rendered = apart(move || template.render(&asked.variables)).await?.map_err(not_rendered)?;
         let prompt = registry.get_prompt(&allowed.project, &name).await.map_err(Refusal::of_prompt)?;
         return Ok(Json(Rendering::of(prompt.name, &draft.content, rendered)));
     }
     let reference = PromptRef { name, selector: selector(asked.version, asked.label)? };
     let resolved = registry.resolve(&allowed.project, &reference).await?;
     let Resolved { prompt, version, label, .. } = resolved;
-    let rendered = version.template.render(&asked.variables).map_err(not_rendered)?;
+    let compiled = Arc::clone(&version);
+    let rendered = apart(move || compiled.template.render(&asked.variables)).await?.map_err(not_rendered)?;
     Ok(Json(Rendering {
         version: Some(version.number),
         semver: Some(version.semver),
@@ -238,7 +241,8 @@ async fn render_prompt(
 
 /// Check a content
 ///
-/// Answers 200 with everything that is wrong with it, and with what came of its `examples`; nothing is kept.
+/// Answers 200 with everything that is wrong with it, and with what came of its `examples`; nothing is kept. Trying
+/// `examples` takes an editor.
 #[utoipa::path(
     post, path = "/templates/check", tag = "rendering", request_body = CheckRequest,
     responses((status = 200, description = "What was found", body = Verdict)),
@@ -253,16 +257,25 @@ async fn check_template(
         Some(Value::Array(examples)) => read_examples(&examples)?,
         Some(_) => return Err(wrong_examples("`examples` is a list".to_owned())),
     };
+    if !examples.is_empty() {
+        // They run what was sent, and not what somebody may publish: that takes who may publish.
+        allowed.who.require(Permission::WritePrompts)?;
+    }
     let content: Content = given::part(fields)?;
-    let tried = admin.app.registry.check(&allowed.project, &content).await?;
-    let template = tried.template.as_ref();
-    let examples = template.map(|template| examples.iter().map(|it| Tried::of(it, template)).collect());
-    Ok(Json(Verdict {
-        valid: template.is_some(),
-        variables: template.map(variables).unwrap_or_default(),
-        examples: examples.unwrap_or_default(),
-        problems: tried.problems,
-    }))
+    let Trial { template, problems } = admin.app.registry.check(&allowed.project, &content).await?;
+    let Some(template) = template else {
+        return Ok(Json(Verdict { valid: false, variables: Vec::new(), examples: Vec::new(), problems }));
+    };
+    let variables = variables(&template);
+    let try_all = move || examples.iter().map(|it| Tried::of(it, &template)).collect();
+    Ok(Json(Verdict { valid: true, variables, examples: apart(try_all).await?, problems }))
+}
+
+/// Works where it keeps no call waiting: a template may take as long as its limits let it.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Refusal::new(Kind::Internal, "rendering failed: see the log"))
 }
 
 fn read_examples(examples: &[Value]) -> Result<Vec<Example>, Refusal> {

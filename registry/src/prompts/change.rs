@@ -6,18 +6,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use vocab::{Id, LabelName, PromptName, Time};
 
+use super::aliases::{check_claims, check_meanings, leave_alias};
 use super::labels::Labels;
-use super::resolve::is_foreign;
 use super::{NewPrompt, Prompt, PromptChange, catalogue, names};
 use crate::audit::{self, Entry};
-use crate::content::Alias;
 use crate::db::{Result, Tx, Writing, args, to_json};
 use crate::projects::check_open;
 use crate::roles::{Permission, Who};
 use crate::{Registry, StoreError};
-
-/// What the ids of OpenAI's own prompts start with.
-const IMPORTED: &str = "pmpt_";
 
 /// A prompt to create, and by whom.
 pub(super) struct Creation {
@@ -95,7 +91,8 @@ pub(super) async fn create(writing: &mut Writing, it: &Creation) -> Result<Promp
     let name = prompt.name.as_str();
     let values = args![id, &**project, name, None::<&str>, now.micros(), None::<i64>, prompt.revision];
     tx.run(sql, values).await?;
-    describe(tx, &prompt).await?;
+    check_meanings(writing, &prompt, &[], (who, *now)).await?;
+    describe(&mut writing.tx, &prompt).await?;
     note(writing, who, &prompt, ("prompt.created", described(&prompt))).await?;
     Ok(prompt)
 }
@@ -118,7 +115,8 @@ async fn apply(writing: &mut Writing, update: &Update) -> Result<Prompt> {
     after.archived_at = archived_at(&before, change.archived, update.now)?;
     after.updated_at = update.now;
     after.revision = writing.revision;
-    describe(tx, &after).await?;
+    check_meanings(writing, &after, &before.aliases, (&update.who, update.now)).await?;
+    describe(&mut writing.tx, &after).await?;
     let changes = audit::changes(&described(&before), &described(&after));
     let detail = json!({"prompt": after.name, "prompt_id": after.id, "changes": changes});
     note(writing, &update.who, &after, (deed(&before, &after), detail)).await?;
@@ -156,13 +154,6 @@ async fn note(
     audit::note(writing, who, &prompt.project, Entry { action, target: prompt.name.as_str(), detail }).await
 }
 
-/// Refuses to take names outside the folders of whoever asks. Ids of imported prompts are in no folder.
-fn check_claims(who: &Who, before: &[Alias], after: &[Alias]) -> Result<()> {
-    let new = after.iter().filter(|alias| !before.iter().any(|known| known.id == alias.id));
-    let mut names = new.filter(|alias| !alias.id.starts_with(IMPORTED));
-    names.try_for_each(|alias| who.may_change(&alias.id))
-}
-
 /// The prompt with its new name, description, tags and aliases.
 fn changed(before: &Prompt, change: &PromptChange) -> Result<Prompt> {
     let mut after = before.clone();
@@ -181,21 +172,6 @@ fn changed(before: &Prompt, change: &PromptChange) -> Result<Prompt> {
         leave_alias(&mut after, &before.name)?;
     }
     Ok(after)
-}
-
-/// Keeps the old name of a renamed prompt as an alias, and frees its new name from being one.
-fn leave_alias(prompt: &mut Prompt, old: &PromptName) -> Result<()> {
-    let name = prompt.name.as_str();
-    if let Some(alias) = prompt.aliases.iter().find(|alias| alias.id == name && is_foreign(alias)) {
-        let message =
-            format!("alias `{}` maps foreign versions: remove it before using it as the name", alias.id);
-        return Err(StoreError::invalid("name", message));
-    }
-    prompt.aliases.retain(|alias| alias.id != name);
-    if !prompt.aliases.iter().any(|alias| alias.id == old.as_str()) {
-        prompt.aliases.push(Alias { id: old.to_string(), versions: BTreeMap::new(), default: None });
-    }
-    Ok(())
 }
 
 fn archived_at(before: &Prompt, archived: Option<bool>, now: Time) -> Result<Option<Time>> {

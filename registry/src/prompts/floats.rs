@@ -200,6 +200,18 @@ async fn hold(
     )))
 }
 
+/// Refuses when a version that is to serve would not hold with what it includes by label as that stands.
+pub(crate) async fn check_holds(tx: &mut Tx, prompt: &Prompt, version: u32) -> Result<()> {
+    let row = tx.maybe(BY_NUMBER, args![prompt.id.to_string(), version]).await?;
+    let Some(row) = row else { return Err(versions::no_version(prompt, &version)) };
+    let Err(problems) = versions::read(&row)?.compile_now(tx).await? else { return Ok(()) };
+    let problem = problems.first().map(ToString::to_string).unwrap_or_default();
+    let name = &prompt.name;
+    Err(StoreError::Conflict(format!(
+        "version {version} of prompt `{name}` would not hold as what it includes by label stands now: {problem}"
+    )))
+}
+
 /// Refuses to take a label away while a version that includes it serves.
 pub(super) async fn check_removal(writing: &mut Writing, prompt: &Prompt, label: &LabelName) -> Result<()> {
     let float = Float { prompt: prompt.id, label: label.clone() };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use vocab::{LabelName, PromptRef, Selector};
 
+use super::aliases::is_foreign;
 use super::versions::{self, Version};
 use super::{Prompt, versions::StoredVersion};
 use crate::assignment::{Assigned, Exposure, Units};
@@ -197,11 +198,6 @@ fn by_label(prompt: &Prompt, label: &str, units: Option<&Units<'_>>) -> Result<(
         Some((label, number)) => Ok((*number, Reached { label: Some(label.clone()), exposure: None })),
         None => Err(no_label(prompt, label)),
     }
-}
-
-/// Whether an alias stands for a prompt of another system, whose versions have meanings of their own.
-pub(crate) fn is_foreign(alias: &Alias) -> bool {
-    !alias.versions.is_empty() || alias.default.is_some()
 }
 
 /// What a reference by a foreign alias means here; `None` when it means what it says.

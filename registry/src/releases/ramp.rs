@@ -10,6 +10,7 @@ use super::{Release, ReleaseAction, ReleaseState, note, stored};
 use crate::assignment::{RampShare, Split};
 use crate::db::{Result, Writing};
 use crate::policies::may_serve;
+use crate::prompts::floats::check_holds;
 use crate::prompts::{Prompt, catalogue};
 use crate::roles::{Role, Who};
 use crate::splits::{self, Ending};
@@ -133,6 +134,7 @@ pub(super) async fn begin(
     }
     splits::check_free(prompt, &release.label)?;
     may_serve(writing, &task.ask(prompt, release)).await?;
+    check_holds(&mut writing.tx, prompt, release.version).await?;
     release.percent = percent;
     (release.state, release.next_at) = (ReleaseState::Ramping, release.due_after(task.now));
     task.tell(release, ReleaseAction::Started);
@@ -149,6 +151,7 @@ pub(super) async fn advance(writing: &mut Writing, task: &Task, release: &mut Re
         return finish(writing, task, &prompt, release).await;
     }
     may_serve(writing, &task.ask(&prompt, release)).await?;
+    check_holds(&mut writing.tx, &prompt, release.version).await?;
     release.percent = next;
     if release.state == ReleaseState::Ramping {
         release.next_at = release.due_after(task.now);

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::db::{Columns, Packed};
 
@@ -90,8 +90,8 @@ impl Copy {
         Some(Scribe(begun))
     }
 
-    /// Takes a batch in when it was written whole. A copy that cannot be written is given up, and begun anew when
-    /// everything is read again.
+    /// Takes a batch in when it was written whole. A copy that cannot be written is given up and removed, for it would
+    /// let in who was shut out since; it is begun anew when everything is read again.
     pub(crate) fn end(&mut self, scribe: Scribe, revision: i64) {
         match scribe.finish(revision).and_then(|written| self.put_in_place(written)) {
             Ok(log) => self.log = Some(log),
@@ -99,13 +99,29 @@ impl Copy {
                 let path = self.path.display().to_string();
                 warn!(%error, path, "the registry's copy cannot be written: without it, a start needs the database");
                 self.log = None;
+                self.remove();
             }
         }
     }
 
+    fn remove(&self) {
+        let removed = std::fs::remove_file(&self.path);
+        if let Err(error) = removed.or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        }) {
+            let path = self.path.display().to_string();
+            error!(%error, path, "the registry's old copy cannot be removed: remove it, it knows nothing of what was revoked since");
+        }
+    }
+
     fn put_in_place(&self, written: Written) -> io::Result<Log> {
-        let Written { file, bytes, first_bytes } = written;
+        let Written { file, bytes, first_bytes, secrets } = written;
         if let Some(first_bytes) = first_bytes {
+            // What was revoked has to stay so after a power cut; wording may be read again.
+            if secrets {
+                file.sync_data()?;
+            }
             return Ok(Log { file, whole_bytes: bytes, first_bytes });
         }
         file.sync_all()?;
@@ -141,6 +157,8 @@ struct Written {
     file: File,
     bytes: u64,
     first_bytes: Option<u64>,
+    /// Whether keys or tokens are in the batch.
+    secrets: bool,
 }
 
 impl Scribe {
@@ -157,7 +175,8 @@ impl Scribe {
         let digest = work.digest.clone().finalize();
         work.record(END, &[&revision.to_le_bytes(), digest.as_slice()])?;
         let file = work.writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Written { file, bytes: work.bytes, first_bytes: work.first_bytes })
+        let secrets = work.columns.iter().any(|(kind, _)| matches!(kind, Kind::Key | Kind::Token));
+        Ok(Written { file, bytes: work.bytes, first_bytes: work.first_bytes, secrets })
     }
 }
 
@@ -200,6 +219,9 @@ fn start(path: &Path, place: &str) -> io::Result<Work> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
+    // One that a crash left behind keeps the mode it had.
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
     let head = [MAGIC, place.as_bytes(), b"\n"].concat();
     file.write_all(&head)?;
     Ok(Work::on(file, head.len() as u64, None))
@@ -207,4 +229,26 @@ fn start(path: &Path, place: &str) -> io::Result<Work> {
 
 fn beside(path: &Path) -> PathBuf {
     path.with_extension("new")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_cannot_be_written_on_is_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("registry.copy");
+        let mut copy = Copy::new(path.clone(), "here".to_owned());
+        let scribe = copy.begin(true).expect("a first batch");
+        copy.end(scribe, 1);
+        assert!(path.exists() && copy.begin(false).is_some());
+
+        copy.end(Scribe(Err(io::Error::other("the disk is full"))), 2);
+        assert!(!path.exists(), "it would let in whoever was shut out since");
+        assert!(copy.begin(false).is_none(), "there is nothing to stand behind");
+        let scribe = copy.begin(true).expect("a first batch anew");
+        copy.end(scribe, 3);
+        assert!(path.exists());
+    }
 }

@@ -2,11 +2,13 @@
 //!
 //! No files, no clock, no randomness, no other templates than snippets; undefined names are errors; values are inserted raw (no
 //! escaping for HTML), lists and objects as compact JSON, null as nothing; one newline at the end of a text is cut.
-//! Limits: see the constants. What they do not catch is a page that joins a text to itself again and again, or sorts
-//! great lists in a loop: steps are counted, not what one step does. Publishing is for people who are trusted.
+//! Limits: see the constants, and `growth.rs` for what pages may build. What they do not catch is a page that sorts great
+//! lists in a loop: steps are counted, not how long one step takes. Publishing, and trying what is not published, is for
+//! people who are trusted.
 
 mod environment;
 mod failure;
+mod growth;
 mod output;
 mod reading;
 mod size;
@@ -115,7 +117,7 @@ impl Library {
         let name = self.pages.to_string();
         self.pages += 1;
         self.environment
-            .add_template_owned(name.clone(), text.to_owned())
+            .add_template_owned(name.clone(), growth::guarded(text).into_owned())
             .map_err(|error| vec![failure::flaw(&error)])?;
         for (variable, required) in reading.variables() {
             slots.page(variable, required);
@@ -136,7 +138,8 @@ impl Library {
         };
         let reading = reading::read(&source, &self.snippets).map_err(|flaws| told(&flaws))?;
         let source = if reading.sets { enclosed(&source) } else { source };
-        let added = self.environment.add_template_owned(reference.to_owned(), source);
+        let guarded = growth::guarded(&source).into_owned();
+        let added = self.environment.add_template_owned(reference.to_owned(), guarded);
         added.map_err(|error| told(&[failure::flaw(&error)]))?;
         Ok(reading)
     }
@@ -206,8 +209,9 @@ impl Session<'_> {
         // A page that is included fails under its own name.
         let name = error.name().unwrap_or(&page.name);
         let source = self.environment.get_template(name).map(|template| template.source().to_owned());
-        let mut source = source.unwrap_or_default();
         let mut flaw = failure::flaw(error);
+        let (mut source, offset) = growth::unguarded(&source.unwrap_or_default(), flaw.offset);
+        flaw.offset = offset;
         if name != page.name && source.starts_with(ENCLOSING.0) {
             source.drain(..ENCLOSING.0.len());
             flaw.offset = flaw.offset.saturating_sub(ENCLOSING.0.len());

@@ -169,6 +169,56 @@ fn lists_in_lists_without_end_do_not_exhaust_the_stack() {
 }
 
 #[test]
+fn what_a_page_puts_together_has_a_limit() {
+    let doubled = |sets: &str, join: &str| format!("{sets}{}{{{{ a|length }}}}", join.repeat(40));
+    let start = "{% set a = 'xxxxxxxxxxxxxxxx' %}";
+    let pages = [
+        doubled(start, "{% set a = a ~ a %}"),
+        doubled(start, "{% set a = a + a %}"),
+        doubled(start, "{% set a = ('' ~ (a ~ (a))) %}"),
+        doubled(start, "{% set a = [a, a]|join %}"),
+        doubled(start, "{% set a = a|replace('', a) %}"),
+        doubled(start, "{% set a %}{{ a }}{{ a }}{% endset %}"),
+        doubled("{% set a = [1] %}", "{% set a = a + a %}"),
+        "{% set ns = namespace(x='x') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}"
+            .into(),
+        "{% set ns = namespace(x=[]) %}{% for i in range(900) %}{% set ns.x = ns.x + [v ~ v] %}{% endfor %}"
+            .into(),
+        "{{ v|indent(99999999999) }}".into(),
+        "{{ v|indent(width=99999999999) }}".into(),
+        "{{ '%99999999999s'|format(v) }}".into(),
+    ];
+    let sent = variables(json!({"v": "long ".repeat(50_000)}));
+    for page in pages {
+        let error = compile_text("jinja", &page).unwrap().render(&sent).unwrap_err();
+        assert!(matches!(error, RenderError::Template { .. }), "{page}: {error}");
+    }
+}
+
+#[test]
+fn what_guards_a_page_is_not_seen() {
+    let same = [
+        ("{{ a ~ ' ' ~ b.c[0] ~ d|upper }}", "x zY"),
+        ("{{ (a ~ d)|length + 1 }}", "3"),
+        ("{{ 1 + 2 }}{{ -1 + 2 }}{{ [1] + [2, 3] }}", "31[1,2,3]"),
+        ("{{ a ~ (d if a else b) }}{{ 'a ~ b' }}{% set q = a ~ d %}{{ q }}", "xya ~ bxy"),
+        ("{{ [a, d]|join(', ') }}{{ 'a-b'|replace('-', '+') }}{{ '%05.1f'|format(2) }}", "x, ya+b002.0"),
+        ("{{ 'k\nl'|indent(2) }}{{ a ~ -1 }}{{ range(2)|map('string')|join('~') }}", "k\n  lx-10~1"),
+    ];
+    let sent = variables(json!({"a": "x", "b": {"c": ["z"]}, "d": "y"}));
+    for (page, expected) in same {
+        let template = compile_text("jinja", page).unwrap();
+        assert_eq!(text_of(&template.render(&sent).unwrap()), expected, "{page}");
+    }
+    let place = |page: &str| match compile_text("jinja", page).unwrap().render(&sent).unwrap_err() {
+        RenderError::Template { line, column, .. } => (line, column),
+        other => panic!("{other}"),
+    };
+    assert_eq!(place("{{ a ~ d ~\n  b.none.c }}"), place("{{ [a , d ,\n  b.none.c] }}"), "the author's");
+    assert!(compile_text("jinja", "{{ a|__operand }}").is_err());
+}
+
+#[test]
 fn variables_are_listed_with_what_they_take() {
     let template = compile(json!({
         "messages": [

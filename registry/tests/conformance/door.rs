@@ -1,11 +1,13 @@
 //! Cases about the one door: each way of making a version answer a label, against each thing a policy can ask.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use registry::content::Alias;
 use registry::{
     AfterLabel, Arm, DraftRelease, Exclusion, ExperimentPlan, ExperimentState, Freeze, LabelChange, NewDraft,
-    NewRelease, NewVersion, PolicyRules, Ramp, Release, ReleaseDeed, ReleaseVerb, Role, StoreError,
-    TokenScope, Unit, Who,
+    NewRelease, NewVersion, PolicyRules, PromptChange, Ramp, Release, ReleaseDeed, ReleaseVerb, Role,
+    StoreError, TokenScope, Unit, Who,
 };
 use serde_json::json;
 
@@ -174,6 +176,41 @@ pub(crate) async fn every_way_to_a_label_passes_one_door(it: Bench) {
     // Whoever began the ramp had callers asked: its steps are under way among them.
     let but_steps = [Conflict, Conflict, Conflict, Conflict, Conflict, Through, Conflict, Through];
     walk(&it, "agreed", |rules| rules.contract_check = true, &admin, but_steps).await;
+}
+
+pub(crate) async fn an_alias_gives_its_callers_nothing_that_production_may_not(it: Bench) {
+    for text in ["one", "two"] {
+        it.say("a", text).await;
+    }
+    it.put("a", "production", 1).await;
+    let editor = Who::new(Role::Editor, "ed");
+    let means = |id: &str, version| Alias {
+        id: id.into(),
+        versions: BTreeMap::from([("7".into(), version)]),
+        default: Some(version),
+    };
+    let change = async |new_name: Option<&str>, aliases: Vec<Alias>| {
+        let change =
+            PromptChange { name: new_name.map(name), aliases: Some(aliases), ..PromptChange::default() };
+        it.registry.update_prompt(PROJECT, &name("a"), change, &editor).await
+    };
+    for (renamed, alias) in [(Some("b"), means("a", 2)), (None, means("legacy", 2))] {
+        let refused = change(renamed, vec![alias]).await.unwrap_err();
+        assert!(matches!(&refused, StoreError::Forbidden(why) if why.contains("alias `")), "{refused}");
+    }
+    let missing = change(None, vec![means("pmpt_1", 3)]).await.unwrap_err();
+    assert_eq!(missing.field(), Some("aliases"), "{missing}");
+    change(None, vec![means("legacy", 1)]).await.expect("what production serves already");
+    change(None, vec![means("legacy", 1), means("pmpt_1", 2)]).await.expect("an id that nobody called here");
+    let again = change(None, vec![means("legacy", 1), means("pmpt_1", 1)]).await;
+    again.expect("what production serves already");
+    let swapped = change(None, vec![means("pmpt_1", 2)]).await.unwrap_err();
+    assert!(matches!(&swapped, StoreError::Forbidden(why) if why.contains("pmpt_1")), "{swapped}");
+    assert_eq!(it.number("pmpt_1").await, Ok(1));
+
+    let plain = PromptChange { name: Some(name("b")), ..PromptChange::default() };
+    it.registry.update_prompt(PROJECT, &name("a"), plain, &editor).await.expect("names may change");
+    assert_eq!(it.number("a").await, Ok(1), "under its old name too");
 }
 
 pub(crate) async fn a_token_held_to_folders_or_labels_goes_no_way_elsewhere(it: Bench) {

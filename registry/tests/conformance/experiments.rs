@@ -198,6 +198,13 @@ pub(crate) async fn arms_pass_the_door(it: Bench) {
     assert!(matches!(unseen, StoreError::Forbidden(_)), "{unseen}");
     let ramp = act(&it, &release, ReleaseVerb::Release, &it.admin).await.unwrap_err();
     assert!(matches!(ramp, StoreError::Conflict(_)), "a release waits for the experiment's end: {ramp}");
+
+    let removed = it.registry.remove_experiment((PROJECT, &a, &label("production")), None, &it.admin).await;
+    removed.unwrap();
+    act(&it, &release, ReleaseVerb::Release, &it.admin).await.unwrap();
+    it.roll_back("a", "production").await.unwrap();
+    let once = run(&it, "production", plan(&[(1, 1), (2, 1)])).await.unwrap_err();
+    assert!(matches!(once, StoreError::Forbidden(_)), "what was rolled back is approved no more: {once}");
 }
 
 pub(crate) async fn a_plan_that_makes_no_sense_is_refused_by_its_field(it: Bench) {

@@ -1,7 +1,8 @@
 //! Cases about snippets that float: included by a label, followed wherever it points.
 
 use registry::{
-    LabelChange, LabelPlacement, NewVersion, Paging, ResolveError, Role, StoreError, UsedByFilter, Who,
+    Arm, Exclusion, ExperimentPlan, ExperimentState, LabelChange, LabelPlacement, NewRelease, NewVersion,
+    Paging, Ramp, ReleaseDeed, ReleaseVerb, ResolveError, Role, StoreError, Unit, UsedByFilter, Who,
 };
 use serde_json::{Value, json};
 use vocab::Limit;
@@ -202,6 +203,39 @@ pub(crate) async fn a_label_is_not_moved_to_what_its_includers_cannot_hold(it: B
     let told = refused(&it, "snippets/tone", onto("staging", 2), &it.admin).await;
     assert!(told.to_string().contains("version 1 of prompt `a` would not hold"), "{told}");
     assert!(told.to_string().contains("give them one type"), "{told}");
+}
+
+pub(crate) async fn no_part_of_the_calls_gets_what_does_not_hold(it: Bench) {
+    tone(&it, "Be kind.", "staging").await;
+    publish(&it, "a", json!({"messages": [{"role": "system", "content": "hello"}]})).await;
+    publish(&it, "a", including("snippets/tone@staging")).await;
+    it.put("a", "production", 1).await;
+    it.registry
+        .remove_label(PROJECT, &name("snippets/tone"), LabelChange::of(label("staging")), &it.admin)
+        .await
+        .expect("nobody serves it");
+
+    let ramp = Some(Ramp { steps: vec![1, 100], every_seconds: None });
+    let new = NewRelease { label: label("production"), version: 2, ramp, note: None };
+    let release = it.registry.propose_release(PROJECT, &name("a"), new, &it.admin).await.unwrap();
+    let begin = ReleaseDeed::of(ReleaseVerb::Release);
+    let ramped = it.registry.change_release(PROJECT, release.id, begin, &it.admin).await.unwrap_err();
+    let arm = |name: &str, version| Arm { name: name.into(), version, weight: 1 };
+    let plan = ExperimentPlan {
+        arms: vec![arm("old", 1), arm("new", 2)],
+        unit: Unit::User,
+        exclude: Exclusion::default(),
+        state: ExperimentState::Running,
+        waiver: None,
+    };
+    let at = (PROJECT, &name("a"), &label("production"));
+    let dealt = it.registry.set_experiment(at, plan, None, &it.admin).await.unwrap_err();
+    for refused in [ramped, dealt] {
+        assert!(
+            matches!(&refused, StoreError::Conflict(why) if why.contains("version 2 of prompt `a` would not hold")),
+            "{refused}"
+        );
+    }
 }
 
 pub(crate) async fn what_floats_goes_so_deep_and_no_deeper(it: Bench) {

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
+use super::growth;
 use super::output::LimitedOutput;
 use super::{OUTPUT_BYTES, STEPS};
 
@@ -44,6 +45,7 @@ pub(super) fn sandbox() -> &'static Environment<'static> {
         // It would print the engine's inner state.
         environment.remove_global("debug");
         environment.add_filter("tojson", to_json);
+        growth::hold(&mut environment);
         environment
     })
 }
@@ -58,7 +60,7 @@ pub(super) fn nothing() -> Value {
 
 /// Whether a page may use this filter.
 pub(super) fn has_filter(name: &str) -> bool {
-    evaluates("name is filter", name)
+    !growth::is_own(name) && evaluates("name is filter", name)
 }
 
 /// Whether a page may use this test.
@@ -101,8 +103,10 @@ pub(super) fn convert(value: &Json) -> Value {
 }
 
 /// Strings raw, null and nothing empty, anything else compact JSON.
-fn write_value(output: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+fn write_value(output: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     if let Some(text) = value.as_str() {
+        // It may be captured instead of written, and the output's limit not be met.
+        growth::build(state, text.len())?;
         return output.write_str(text).map_err(Error::from);
     }
     match value.kind() {
