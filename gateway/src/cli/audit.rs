@@ -65,6 +65,9 @@ pub struct Export {
     /// The file; standard output when absent. Ends with a receipt, so that a file that broke off is told from a whole one.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Writes over a file that is there already.
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 /// What to verify, and against what.
@@ -134,6 +137,11 @@ impl Export {
             std::io::copy(&mut answer, &mut out).context("the export broke off")?;
             return Ok(());
         };
+        anyhow::ensure!(
+            self.force || !path.exists(),
+            "{} is there already: name another file, or write over it with --force",
+            path.display()
+        );
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         let mut out = BufWriter::new(file);
         let copied = std::io::copy(&mut answer, &mut out).and_then(|_| out.flush());

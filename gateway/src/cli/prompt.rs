@@ -129,6 +129,7 @@ impl Push<'_> {
         let local = local(dir)?;
         anyhow::ensure!(!local.is_empty(), "there is no prompt file in {}", dir.display());
         let mut registered = registered(self.client, "latest")?;
+        local.keys().try_for_each(|name| registered.check_own(name))?;
         let mut published = 0_usize;
         for name in &Folder::of(&local).in_order() {
             let Some(file) = local.get(name) else { continue };
@@ -152,6 +153,11 @@ impl Push<'_> {
         }
         let deed = if self.dry_run { "to publish" } else { "published" };
         complain(&format!("{published} of {} prompts {deed}, the others are as registered", local.len()));
+        if published < local.len() && self.said.has_labels() {
+            complain(
+                "`--label` goes to what is published only: put it on the others with `weir label move NAME LABEL VERSION`",
+            );
+        }
         Ok(())
     }
 
@@ -206,9 +212,19 @@ struct Registered {
     files: BTreeMap<PromptName, PromptFile>,
     /// By its name, the reference that a prompt included without a version is pinned to.
     pins: BTreeMap<String, String>,
+    /// By another name of a prompt, its own.
+    aliases: BTreeMap<String, PromptName>,
 }
 
 impl Registered {
+    /// Refuses a file under a name that another prompt answers to: it would be published there.
+    fn check_own(&self, name: &PromptName) -> anyhow::Result<()> {
+        let Some(owner) = self.aliases.get(name.as_str()) else { return Ok(()) };
+        anyhow::bail!(
+            "`{name}` is an alias of prompt `{owner}`, which has a file of its own: remove this one, nothing was published"
+        )
+    }
+
     /// The text of a prompt's file.
     fn as_it_stands(&self, name: &PromptName) -> Option<String> {
         self.files.get(name).map(files::write)
@@ -247,12 +263,15 @@ fn keep_unless_given<T: Clone>(given: &mut Vec<T>, known: &[T]) {
 
 /// Every prompt of the registry, in one version each.
 fn registered(client: &Client, version: &str) -> anyhow::Result<Registered> {
-    let (mut known, mut pins) = (BTreeMap::new(), BTreeMap::new());
+    let (mut known, mut pins, mut aliases) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for prompt in client.all("/prompts", &[])? {
         let name: PromptName =
             serde_json::from_value(prompt["name"].clone()).context("a prompt without a name")?;
         if let Some(number) = prompt["labels"]["production"].as_u64() {
             pins.insert(name.to_string(), format!("{name}@{number}"));
+        }
+        for alias in prompt["aliases"].as_array().into_iter().flatten() {
+            aliases.extend(alias["id"].as_str().map(|id| (id.to_owned(), name.clone())));
         }
         let path = format!("/prompts/{}/versions/{}", segment(name.as_str()), segment(version));
         // A prompt without this label, or without any version yet, has no file.
@@ -260,7 +279,7 @@ fn registered(client: &Client, version: &str) -> anyhow::Result<Registered> {
         let file = file_of(&prompt, stored).with_context(|| format!("cannot read `{name}`"))?;
         known.insert(name, file);
     }
-    Ok(Registered { files: known, pins })
+    Ok(Registered { files: known, pins, aliases })
 }
 
 /// A stored version as a file. Labels say what serves now, not what the prompt is: they stay in the registry.

@@ -175,6 +175,9 @@ async fn an_export_that_was_tampered_with_is_found_out() {
     let file = folder.path().join("audit.jsonl");
     let path = file.to_str().unwrap();
     assert!(weir(&desk, &["audit", "export", "-o", path]).await.ok);
+    let again = weir(&desk, &["audit", "export", "-o", path]).await;
+    assert!(!again.ok && again.err.contains("is there already"), "{}", again.err);
+    assert!(weir(&desk, &["audit", "export", "-o", path, "--force"]).await.ok);
     let whole = std::fs::read_to_string(&file).unwrap();
     let lines: Vec<&str> = whole.lines().collect();
     let (receipt, entries) = lines.split_last().unwrap();

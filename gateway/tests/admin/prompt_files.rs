@@ -82,6 +82,31 @@ async fn examples_travel_with_their_prompt() {
     assert!(again.out.contains("support/reply@2 (1.0.1)"), "{} {}", again.out, again.err);
     let unchanged = weir(&desk, &["prompt", "push", dir]).await;
     assert!(unchanged.ok && unchanged.err.contains("0 of 1 prompts published"), "{}", unchanged.err);
+    let labelled = weir(&desk, &["prompt", "push", dir, "--label", "staging"]).await;
+    assert!(labelled.ok && labelled.err.contains("weir label move"), "{}", labelled.err);
+}
+
+#[tokio::test]
+async fn a_file_under_an_old_name_is_not_pushed_onto_the_prompt_that_had_it() {
+    let desk = Desk::open().await;
+    desk.publish_saying("support/reply", "Be kind.").await;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    write(folder.path(), "support/reply.prompt", REPLY);
+    let renamed = weir(&desk, &["prompt", "edit", "support/reply", "--name", "support/answer"]).await;
+    assert!(renamed.ok, "{}", renamed.err);
+
+    for rehearsal in [&["--dry-run"][..], &[]] {
+        let pushed = weir(&desk, &[&["prompt", "push", dir][..], rehearsal].concat()).await;
+        assert!(
+            !pushed.ok && pushed.err.contains("`support/reply` is an alias of prompt `support/answer`"),
+            "{} {}",
+            pushed.out,
+            pushed.err
+        );
+    }
+    let latest = desk.get("/prompts/support%2Fanswer").await.json();
+    assert_eq!(latest["latest_version"].as_u64(), Some(1), "{latest}");
 }
 
 #[tokio::test]

@@ -59,6 +59,11 @@ impl Publish {
 }
 
 impl Said {
+    /// Whether labels were named.
+    pub(super) const fn has_labels(&self) -> bool {
+        !self.labels.is_empty()
+    }
+
     /// As fields of a body, with these labels before its own.
     pub(super) fn fields(&self, labels: &[LabelName]) -> Map<String, Value> {
         let mut fields = Map::new();

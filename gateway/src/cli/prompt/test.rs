@@ -115,10 +115,9 @@ fn judge(text: &str, file: &PromptFile, folder: &Folder) -> (usize, Vec<String>)
     (tried, failures)
 }
 
-/// The rendering that the declarations' own `example`s give, when they cover all that is required.
+/// The rendering that the declarations' own `example`s give, when they cover all that is required: always, where nothing is.
 fn by_declarations(content: &Content, template: &Template) -> Option<Example> {
     let variables = examples::declared(content);
     let covers = template.variables().iter().all(|it| !it.required || variables.contains_key(&it.name));
-    let worth_it = !template.variables().is_empty();
-    (covers && worth_it).then(|| Example { variables, ..Example::default() })
+    covers.then(|| Example { variables, ..Example::default() })
 }
