@@ -1,5 +1,7 @@
 //! `/releases`: proposals to move a label, from the proposal to the last step of the ramp.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -205,8 +207,14 @@ impl ReleaseBody {
 }
 
 async fn shown(admin: &Admin, release: registry::Release) -> Result<ReleaseBody, Refusal> {
+    let needed = approvals_for(admin, &release).await?;
+    Ok(ReleaseBody::of(release, needed))
+}
+
+/// How many approvals a release takes by its label's policy of today.
+async fn approvals_for(admin: &Admin, release: &registry::Release) -> Result<u32, Refusal> {
     let policy = admin.app.registry.get_label_policy(&release.project, &release.label).await?;
-    Ok(ReleaseBody::of(release, policy.rules.approvals))
+    Ok(policy.rules.approvals)
 }
 
 /// A release to propose.
@@ -288,9 +296,16 @@ async fn list_releases(
     let paging = paging(limit, cursor)?;
     let page = admin.app.registry.list_releases(&allowed.project, &filter, &paging).await;
     let page = page.map_err(Refusal::of_prompt)?;
+    // A page has many releases and few labels: each one's policy is asked for once.
+    let mut approvals: BTreeMap<LabelName, u32> = BTreeMap::new();
     let mut data = Vec::with_capacity(page.data.len());
     for release in page.data {
-        data.push(shown(&admin, release).await?);
+        let needed = match approvals.get(&release.label) {
+            Some(needed) => *needed,
+            None => approvals_for(&admin, &release).await?,
+        };
+        approvals.insert(release.label.clone(), needed);
+        data.push(ReleaseBody::of(release, needed));
     }
     Ok(Json(List { data, next_cursor: page.next_cursor }))
 }

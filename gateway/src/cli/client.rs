@@ -160,8 +160,13 @@ impl Client {
         read(&url, request.force_send_body().send_json(body))
     }
 
-    /// The id of the `what` in a list that `word` names: by its id, or by a name that it alone has.
-    pub fn id_of(&self, list: &str, what: &str, word: &str) -> anyhow::Result<String> {
+    /// The path of the `what` that `word` names: by its id, or by a name that it alone has.
+    pub fn path_of(&self, what: &str, word: &str) -> anyhow::Result<String> {
+        let list = format!("/{what}s");
+        Ok(format!("{list}/{}", segment(&self.id_of(&list, what, word)?)))
+    }
+
+    fn id_of(&self, list: &str, what: &str, word: &str) -> anyhow::Result<String> {
         if word.parse::<vocab::Id<vocab::id::Key>>().is_ok() {
             return Ok(word.to_owned());
         }

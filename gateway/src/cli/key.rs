@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::client::{Client, segment};
+use super::client::Client;
 use super::page::Page;
 use super::{changes, complain, say, table, tell};
 
@@ -124,23 +124,19 @@ pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
         }
         Command::List { page } => page.print(client, "/keys", &[], listed)?,
         Command::Show { key, json } => {
-            let key = client.get(&path(client, key)?, &[])?;
+            let key = client.get(&client.path_of("key", key)?, &[])?;
             say(&if *json { key.to_string() } else { shown(&key) });
         }
         Command::Edit(edit) => {
-            let changed = client.patch(&path(client, &edit.key)?, &changes(edit.changes.body())?)?;
+            let changed = client.patch(&client.path_of("key", &edit.key)?, &changes(edit.changes.body())?)?;
             tell(&changed, edit.json, &format!("key {} changed", edit.key));
         }
         Command::Revoke { key } => {
-            client.delete(&path(client, key)?)?;
+            client.delete(&client.path_of("key", key)?)?;
             complain(&format!("key {key} is revoked"));
         }
     }
     Ok(())
-}
-
-fn path(client: &Client, key: &str) -> anyhow::Result<String> {
-    Ok(format!("/keys/{}", segment(&client.id_of("/keys", "key", key)?)))
 }
 
 impl Scope {

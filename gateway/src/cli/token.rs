@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::client::{Client, segment};
+use super::client::Client;
 use super::page::Page;
 use super::{complain, say, table};
 
@@ -73,19 +73,15 @@ pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
         }
         Command::List { page } => page.print(client, "/tokens", &[], listed)?,
         Command::Show { token, json } => {
-            let token = client.get(&path(client, token)?, &[])?;
+            let token = client.get(&client.path_of("token", token)?, &[])?;
             say(&if *json { token.to_string() } else { shown(&token) });
         }
         Command::Revoke { token } => {
-            client.delete(&path(client, token)?)?;
+            client.delete(&client.path_of("token", token)?)?;
             complain(&format!("token {token} is revoked"));
         }
     }
     Ok(())
-}
-
-fn path(client: &Client, token: &str) -> anyhow::Result<String> {
-    Ok(format!("/tokens/{}", segment(&client.id_of("/tokens", "token", token)?)))
 }
 
 impl Create {

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::client::{Client, segment};
+use super::client::Client;
 use super::page::{Page, given};
 use super::{changes, complain, say, table, tell};
 
@@ -114,25 +114,21 @@ pub fn run(client: &Client, command: &Command) -> anyhow::Result<()> {
         }
         Command::List { kind, page } => page.print(client, "/views", &given(&[("kind", kind)]), listed)?,
         Command::Show { view, json } => {
-            let view = client.get(&path(client, view)?, &[])?;
+            let view = client.get(&client.path_of("view", view)?, &[])?;
             say(&if *json { view.to_string() } else { shown(&view) });
         }
         Command::Edit(edit) => {
             let mut body = edit.changes.content.body();
             body.extend(edit.changes.name.as_ref().map(|name| ("name".to_owned(), json!(name))));
-            let changed = client.patch(&path(client, &edit.view)?, &changes(body)?)?;
+            let changed = client.patch(&client.path_of("view", &edit.view)?, &changes(body)?)?;
             tell(&changed, edit.json, &format!("view {} changed", edit.view));
         }
         Command::Remove { view } => {
-            client.delete(&path(client, view)?)?;
+            client.delete(&client.path_of("view", view)?)?;
             complain(&format!("view {view} is gone"));
         }
     }
     Ok(())
-}
-
-fn path(client: &Client, view: &str) -> anyhow::Result<String> {
-    Ok(format!("/views/{}", segment(&client.id_of("/views", "view", view)?)))
 }
 
 impl Content {

@@ -118,24 +118,30 @@ pub fn run(client: &Client, command: &Command) -> anyhow::Result<bool> {
         Command::Create(create) => create.run(client)?,
         Command::List { page } => page.print(client, "/webhooks", &[], listed)?,
         Command::Show { webhook, json } => {
-            let webhook = client.get(&path(client, webhook)?, &[])?;
+            let webhook = client.get(&client.path_of("webhook", webhook)?, &[])?;
             say(&if *json { webhook.to_string() } else { shown(&webhook) });
         }
         Command::Edit(edit) => {
-            let changed = client.patch(&path(client, &edit.webhook)?, &changes(edit.changes.body())?)?;
+            let changed =
+                client.patch(&client.path_of("webhook", &edit.webhook)?, &changes(edit.changes.body())?)?;
             tell(&changed, edit.json, &format!("webhook {} changed", edit.webhook));
         }
         Command::Remove { webhook } => {
-            client.delete(&path(client, webhook)?)?;
+            client.delete(&client.path_of("webhook", webhook)?)?;
             complain(&format!("webhook {webhook} is gone"));
         }
         Command::Test { webhook, json } => {
-            let tried = client.post(&format!("{}/test", path(client, webhook)?), &json!({}))?;
+            let tried = client.post(&format!("{}/test", client.path_of("webhook", webhook)?), &json!({}))?;
             say(&if *json { tried.to_string() } else { deliveries(std::slice::from_ref(&tried)) });
             return Ok(tried["state"] == "delivered");
         }
         Command::Deliveries { webhook, page } => {
-            page.print(client, &format!("{}/deliveries", path(client, webhook)?), &[], deliveries)?;
+            page.print(
+                client,
+                &format!("{}/deliveries", client.path_of("webhook", webhook)?),
+                &[],
+                deliveries,
+            )?;
         }
         Command::Replay { delivery, json } => {
             let again =
@@ -145,10 +151,6 @@ pub fn run(client: &Client, command: &Command) -> anyhow::Result<bool> {
         }
     }
     Ok(true)
-}
-
-fn path(client: &Client, webhook: &str) -> anyhow::Result<String> {
-    Ok(format!("/webhooks/{}", segment(&client.id_of("/webhooks", "webhook", webhook)?)))
 }
 
 impl Create {
